@@ -1,0 +1,310 @@
+"""Pictures in the house style. Each carries an alt text that is computed, like the picture.
+
+Colours: Okabe and Ito's palette ("Color universal design", 2008) for lines and classes, a
+blue-white-red map with white at zero for weights, grey for images.
+"""
+
+import io
+import textwrap
+
+import numpy as np
+from matplotlib import colormaps, rc_context
+from matplotlib.figure import Figure
+
+BLUE, ORANGE, GREEN, PINK, SKY, RED, YELLOW, BLACK = COLOURS = (
+    "#0072B2",
+    "#E69F00",
+    "#009E73",
+    "#CC79A7",
+    "#56B4E9",
+    "#D55E00",
+    "#F0E442",
+    "#000000",
+)
+_STYLE = {
+    "font.family": "DejaVu Sans",
+    "font.size": 10,
+    "axes.titlesize": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": False,
+    "figure.facecolor": "white",  # a card of its own, so that it reads in dark mode too
+    "savefig.facecolor": "white",
+    "legend.frameon": False,
+}
+
+
+def say(text):
+    """Display a sentence as Markdown: how the book states a result that a cell has computed."""
+    from IPython.display import Markdown, display
+
+    display(Markdown(textwrap.dedent(text).strip()))
+
+
+class Picture:
+    """A figure with its alt text. A notebook shows it; its plain-text form is the alt text."""
+
+    def __init__(self, draw, alt, size):
+        """Draw at once: `draw(figure)` fills a Matplotlib figure of `size` inches."""
+        with rc_context(_STYLE):
+            figure = Figure(figsize=size, layout="constrained")
+            draw(figure)
+            file = io.BytesIO()
+            figure.savefig(file, format="png", dpi=160, metadata={"Software": None})
+        self.alt = " ".join(alt.split())
+        self.png = file.getvalue()
+        self._width = round(size[0] * 96)
+
+    def __repr__(self):
+        return self.alt
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        data = {"image/png": self.png, "text/plain": self.alt}
+        return data, {"image/png": {"width": self._width}}
+
+
+def images(pictures, titles=None, *, columns=10, source="", scale=0.9):
+    """Show images in a grid.
+
+    Args:
+        pictures: array of shape (N, height, width, channels) or (N, height, width), in [0, 1].
+        titles: N short texts, or None.
+        columns: images in a row.
+        source: where the images come from, for the alt text and below the grid.
+        scale: inches a picture is wide.
+    """
+    pictures = np.asarray(pictures)
+    titles = [""] * len(pictures) if titles is None else [str(t) for t in titles]
+    rows = -(-len(pictures) // columns)
+
+    def draw(figure):
+        axes = figure.subplots(rows, columns, squeeze=False).ravel()
+        for axis in axes:
+            axis.set_axis_off()
+        for axis, picture, title in zip(axes, pictures, titles, strict=False):
+            _image(axis, picture)
+            axis.set_title(title)
+        if source:
+            figure.text(0.99, 0.0, source, ha="right", va="bottom", fontsize=8, color="#555555")
+            figure.get_layout_engine().set(rect=(0, 0.05, 1, 0.95))
+
+    labels = f", labelled {', '.join(titles)}" if any(titles) else ""
+    noun = "image" if len(pictures) == 1 else "images"
+    alt = f"{len(pictures)} {noun} from {source or 'this page'}{labels}."
+    lines = 1 + max(title.count("\n") for title in titles) if any(titles) else 0
+    height = rows * (scale + 0.17 * lines + 0.06) + (0.25 if source else 0)
+    return Picture(draw, alt, (columns * scale, height))
+
+
+def numbers(*matrices, signs=(), mark=()):
+    """Show small matrices with the number in every cell: pixels, a kernel, a feature map.
+
+    Args:
+        *matrices: (title, matrix of shape (rows, columns)) pairs.
+        signs: what stands between neighbours, such as ("*", "=").
+        mark: for each matrix None, or (row, column, height, width) of cells to frame.
+    """
+    shapes_ = [np.shape(matrix) for _, matrix in matrices]
+    mark = list(mark) + [None] * (len(matrices) - len(mark))
+
+    def draw(figure):
+        axes = figure.subplots(1, len(matrices), width_ratios=[w for _, w in shapes_])
+        for i, axis in enumerate(np.atleast_1d(axes)):
+            title, matrix = matrices[i]
+            matrix = np.asarray(matrix)
+            rows, columns = matrix.shape
+            peak = np.abs(matrix).max() or 1
+            axis.imshow(matrix, cmap="RdBu_r", vmin=-1.6 * peak, vmax=1.6 * peak)
+            for (row, column), value in np.ndenumerate(matrix):
+                axis.text(column, row, _short(value), ha="center", va="center", fontsize=9)
+            axis.set_xticks(np.arange(columns + 1) - 0.5, [])
+            axis.set_yticks(np.arange(rows + 1) - 0.5, [])
+            axis.grid(color="#999999", linewidth=0.6)
+            axis.tick_params(length=0)
+            axis.spines[:].set_visible(False)
+            axis.set_title(title)
+            if mark[i] is not None:
+                row, column, height, width = mark[i]
+                axis.add_patch(_frame(row, column, height, width))
+            if i < len(signs):
+                axis.text(
+                    columns - 0.5 + max(w for _, w in shapes_) * 0.07,
+                    (rows - 1) / 2,
+                    signs[i],
+                    fontsize=15,
+                    va="center",
+                    ha="center",
+                )
+        figure.get_layout_engine().set(wspace=0.14 if signs else 0.06)
+
+    alt = " ".join(
+        f"{title}: {'; '.join(' '.join(_short(v) for v in row) for row in np.asarray(matrix))}."
+        for title, matrix in matrices
+    )
+    cells = sum(w for _, w in shapes_) + 1.2 * len(shapes_)
+    unit = min(0.42, 8.2 / cells)
+    return Picture(draw, alt, (cells * unit, max(h for h, _ in shapes_) * unit + 0.5))
+
+
+def maps(matrices, titles, *, alt, columns=4, height=2.2, signed=True):
+    """Show matrices as pictures: feature maps, kernels, weight matrices.
+
+    Args:
+        matrices: arrays of shape (rows, columns).
+        titles: one for each.
+        alt: what a reader should see in them.
+        signed: True colours negative blue, zero white, positive red; False shows grey from the
+            smallest (black) to the largest value (white).
+    """
+    rows = -(-len(matrices) // columns)
+
+    def draw(figure):
+        axes = figure.subplots(rows, min(columns, len(matrices)), squeeze=False).ravel()
+        for axis in axes:
+            axis.set_axis_off()
+        for axis, matrix, title in zip(axes, matrices, titles, strict=False):
+            peak = np.abs(matrix).max() or 1
+            limits = dict(cmap="RdBu_r", vmin=-peak, vmax=peak) if signed else dict(cmap="gray")
+            axis.imshow(matrix, interpolation="nearest", **limits)
+            axis.set_axis_on()
+            axis.set_xticks([])
+            axis.set_yticks([])
+            axis.spines[:].set(visible=True, color="#999999", linewidth=0.6)
+            axis.set_title(title)
+
+    shape = np.shape(matrices[0])
+    width = min(columns, len(matrices)) * max(height * shape[1] / shape[0], 1.2)
+    return Picture(draw, alt, (min(width, 9), rows * (height + 0.35)))
+
+
+def ties(matrices, titles, *, alt, count, height=3.2, order=None):
+    """Show which weights of a dense matrix are which: one colour a weight, white for none.
+
+    Args:
+        matrices: integer arrays as `cnnlab.conv.dense_ties` returns them, -1 for no connection.
+        titles: one for each.
+        alt: what a reader should see.
+        count: for each matrix, how many different weights it has.
+    """
+
+    def draw(figure):
+        axes = figure.subplots(1, len(matrices), squeeze=False)[0]
+        for axis, matrix, title, weights in zip(axes, matrices, titles, count, strict=True):
+            matrix = np.asarray(matrix)
+            if weights <= 9:
+                palette = _NINE[np.arange(weights)]
+            else:
+                palette = colormaps["viridis"](np.linspace(0.05, 0.95, weights))[:, :3]
+            shown = np.where(matrix[..., None] >= 0, palette[matrix % weights], 1.0)
+            axis.imshow(shown, interpolation="nearest", aspect="auto" if order else "equal")
+            axis.set_xticks([])
+            axis.set_yticks([])
+            axis.spines[:].set(visible=True, color="#999999", linewidth=0.6)
+            axis.set_title(title)
+
+    return Picture(draw, alt, (8.4, height))
+
+
+_NINE = np.array(
+    [
+        [int(code[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        for code in (*COLOURS[:7], "#7F7F7F", "#000000")
+    ]
+)
+
+
+def curves(series, *, x_label, y_label, title="", percent=False, alt=""):
+    """Draw lines with the spread of several runs.
+
+    Args:
+        series: {name: array of shape (runs, points)}; a band shows lowest to highest.
+        x_label, y_label: with units.
+        percent: format the y axis in per cent.
+        alt: appended to the computed alt text.
+    """
+    from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+    lines = ["-", "--", "-.", ":"]
+    series = {name: np.atleast_2d(values) for name, values in series.items()}
+
+    def draw(figure):
+        axis = figure.subplots()
+        for i, (name, values) in enumerate(series.items()):
+            x = np.arange(1, values.shape[1] + 1)
+            colour, line = COLOURS[i % 7], lines[i % len(lines)]
+            axis.plot(x, values.mean(axis=0), line, color=colour, label=name, marker="o", ms=4)
+            if len(values) > 1:
+                axis.fill_between(
+                    x, values.min(axis=0), values.max(axis=0), color=colour, alpha=0.15, lw=0
+                )
+        axis.set_xlabel(x_label)
+        axis.set_ylabel(y_label)
+        axis.set_title(title)
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axis.grid(axis="y", color="#dddddd", linewidth=0.7)
+        axis.legend()
+        if percent:
+            axis.yaxis.set_major_formatter(PercentFormatter(1))
+
+    form = "{:.1%}" if percent else "{:.3g}"
+    told = "; ".join(
+        f"{name} goes from {form.format(v.mean(axis=0)[0])} to {form.format(v.mean(axis=0)[-1])}"
+        for name, v in series.items()
+    )
+    return Picture(draw, f"{y_label} against {x_label}: {told}. {alt}", (6.4, 3.4))
+
+
+def confusion(truth, predicted, class_names, *, source=""):
+    """Show how often each class (row) was taken for each class (column).
+
+    Args:
+        truth, predicted: integer labels, shape (N,).
+        class_names: names in label order.
+        source: where the images come from.
+    """
+    n = len(class_names)
+    counts = np.zeros((n, n), int)
+    np.add.at(counts, (np.asarray(truth), np.asarray(predicted)), 1)
+    wrong = counts - np.diag(np.diag(counts))
+    worst = np.unravel_index(wrong.argmax(), wrong.shape)
+
+    def draw(figure):
+        axis = figure.subplots()
+        axis.imshow(np.sqrt(wrong), cmap="Oranges")
+        for (row, column), count in np.ndenumerate(counts):
+            if count:
+                style = dict(color="#555555") if row == column else dict(weight="bold")
+                axis.text(column, row, count, ha="center", va="center", fontsize=8, **style)
+        axis.set_xticks(range(n), class_names)
+        axis.set_yticks(range(n), class_names)
+        axis.tick_params(length=0)
+        axis.spines[:].set_visible(False)
+        axis.set_xlabel("the network says")
+        axis.set_ylabel("it is")
+        axis.set_title(source, fontsize=8, color="#555555")
+
+    alt = (
+        f"Confusion matrix on {source or 'these images'}: {np.trace(counts)} of {counts.sum()} "
+        f"right; the most frequent mistake, {wrong.max()} times, takes "
+        f"{class_names[worst[0]]} for {class_names[worst[1]]}."
+    )
+    return Picture(draw, alt, (4.8, 4.8))
+
+
+def _image(axis, picture):
+    picture = np.squeeze(picture)
+    axis.imshow(picture, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+
+
+def _frame(row, column, height, width):
+    from matplotlib.patches import Rectangle
+
+    return Rectangle(
+        (column - 0.5, row - 0.5), width, height, fill=False, edgecolor=BLACK, linewidth=2.2
+    )
+
+
+def _short(value):
+    if isinstance(value, (float, np.floating)):
+        value = f"{value:.2f}".rstrip("0").rstrip(".")
+    return str(value).replace("-", "−")

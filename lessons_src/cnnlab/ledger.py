@@ -1,0 +1,358 @@
+"""Counting: output sizes, parameters, multiply-adds, memory and receptive fields.
+
+Everything here is our own arithmetic on the layers' settings; Keras's counts are only what the
+tests compare with. Sizes and receptive fields follow Dumoulin and Visin, "A guide to convolution
+arithmetic for deep learning", 2016, arXiv:1603.07285.
+"""
+
+from dataclasses import dataclass
+from html import escape
+from math import ceil, prod
+
+__all__ = ["Ledger", "Row", "ledger", "output_size", "pair"]
+
+
+def pair(value):
+    """(rows, columns) of a setting that may be one positive integer or two."""
+    both = (value, value) if _is_whole(value) else tuple(value)
+    if len(both) != 2 or not all(_is_whole(v) and v >= 1 for v in both):
+        raise ValueError(
+            f"Expected a positive integer or two of them (rows, columns), got {value!r}."
+        )
+    return int(both[0]), int(both[1])
+
+
+def output_size(n, kernel, *, strides=1, padding="valid", dilation=1):
+    """How many places a window of `kernel` pixels takes along an axis of `n` pixels.
+
+    Args:
+        n: pixels along the axis, at least 1.
+        kernel: pixels of the window, at least 1.
+        strides: pixels from one place to the next, at least 1.
+        padding: "valid" gives floor((n - reach) / strides) + 1, where reach is
+            (kernel - 1) * dilation + 1; "same" gives ceil(n / strides).
+        dilation: pixels between neighbouring kernel weights, at least 1.
+
+    Raises:
+        ValueError: if a setting is not a positive integer, the padding is unknown, or a "valid"
+            window does not fit.
+    """
+    for name, value in dict(n=n, kernel=kernel, strides=strides, dilation=dilation).items():
+        if not _is_whole(value) or value < 1:
+            raise ValueError(f"{name} must be a positive integer, got {value!r}.")
+    if padding == "same":
+        return -(-n // strides)
+    if padding != "valid":
+        raise ValueError(f'padding must be "valid" or "same", got {padding!r}.')
+    reach = (kernel - 1) * dilation + 1
+    if reach > n:
+        raise ValueError(
+            f"A window that reaches over {reach} pixels does not fit into {n}. "
+            'Use a smaller kernel or dilation, a larger image, or padding="same".'
+        )
+    return (n - reach) // strides + 1
+
+
+@dataclass(frozen=True)
+class Row:
+    """One layer. Shapes are for one image; the receptive field is (rows, columns) in pixels."""
+
+    name: str
+    kind: str
+    output_shape: tuple
+    parameters: int
+    multiply_adds: int
+    activation_bytes: int
+    receptive_field: tuple
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The rows of a model and their totals; shown as a table in a notebook."""
+
+    rows: list
+
+    @property
+    def parameters(self):
+        """All weights and biases, trained or not (batch norm's running averages included)."""
+        return sum(row.parameters for row in self.rows)
+
+    @property
+    def multiply_adds(self):
+        """Multiply-adds to classify one image."""
+        return sum(row.multiply_adds for row in self.rows)
+
+    @property
+    def activation_bytes(self):
+        """Bytes of all layer outputs for one image: what training has to keep."""
+        return sum(row.activation_bytes for row in self.rows)
+
+    def _cells(self):
+        head = ["layer", "kind", "output", "parameters", "multiply-adds", "bytes", "sees"]
+        body = [
+            [
+                row.name,
+                row.kind,
+                " × ".join(map(str, row.output_shape)),
+                f"{row.parameters:,}",
+                f"{row.multiply_adds:,}",
+                f"{row.activation_bytes:,}",
+                " × ".join(map(str, row.receptive_field)),
+            ]
+            for row in self.rows
+        ]
+        totals = (self.parameters, self.multiply_adds, self.activation_bytes)
+        return head, body, ["total", "", "", *(f"{n:,}" for n in totals), ""]
+
+    def __str__(self):
+        table = [self._cells()[0], *self._cells()[1], self._cells()[2]]
+        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+        return "\n".join(
+            "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+            for line in table
+        )
+
+    def _repr_html_(self):
+        def line(cells, tag):
+            return "<tr>" + "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells) + "</tr>"
+
+        head, body, totals = self._cells()
+        return (
+            f'<table class="ledger"><thead>{line(head, "th")}</thead>'
+            f"<tbody>{''.join(line(cells, 'td') for cells in body)}</tbody>"
+            f"<tfoot>{line(totals, 'td')}</tfoot></table>"
+        )
+
+
+def ledger(model):
+    """Count a built Keras model layer by layer.
+
+    Multiply-adds (one multiplication and one addition), for one image:
+        Conv2D           height_out * width_out * kernel_h * kernel_w * channels_in * channels_out
+                         / groups
+        DepthwiseConv2D  height_out * width_out * kernel_h * kernel_w * channels_in * multiplier
+        SeparableConv2D  a depthwise and a 1 x 1 convolution
+        Dense            inputs * outputs, at each place
+        BatchNormalization, Rescaling, Normalization
+                         one for each value
+        everything else  0 (comparisons, additions and activations are not counted)
+
+    A receptive field is how many (rows, columns) of the input image one output value can depend
+    on: from the first pixel to the last, for the value that sees most.
+
+    Args:
+        model: a `keras.Model` with one image input of shape (height, width, channels) or a vector.
+
+    Returns:
+        Ledger: one row a layer, in the model's order, and totals.
+
+    Raises:
+        ValueError: if the model is not built or not channels-last, or holds a layer whose rule is
+            not known here; the message names it.
+    """
+    if not getattr(model, "built", False):
+        raise ValueError("The model has no shapes yet. Give it a keras.Input, or call it once.")
+    known = {}  # id of a tensor -> (shape, fields by axis)
+    for tensor in model.inputs:
+        shape = tuple(tensor.shape[1:])
+        if None in shape:
+            raise ValueError(f"The input's size is not fixed: {shape}. Give keras.Input one.")
+        known[id(tensor)] = shape, tuple(_Field.of_pixels(n) for n in shape[:2])
+    rows = []
+    for layer in model.layers:
+        if id(layer.output) in known:  # the input layer
+            continue
+        inputs = layer.input if isinstance(layer.input, (list, tuple)) else [layer.input]
+        shapes, fields = zip(*(known[id(tensor)] for tensor in inputs), strict=True)
+        shape, fields, parameters, multiply_adds = _count(layer, shapes, fields)
+        known[id(layer.output)] = shape, fields
+        rows.append(
+            Row(
+                layer.name,
+                type(layer).__name__,
+                shape,
+                parameters,
+                multiply_adds,
+                prod(shape) * _bytes_per_value(layer),
+                tuple(field.widest for field in fields),
+            )
+        )
+    return Ledger(rows)
+
+
+@dataclass(frozen=True)
+class _Field:
+    """What the values along one axis see: value i sees pixels start + i*step ... + reach - 1."""
+
+    size: int  # pixels of the image along this axis
+    start: int
+    step: int
+    reach: int
+    count: int  # values along this axis
+
+    @classmethod
+    def of_pixels(cls, n):
+        return cls(n, 0, 1, 1, n)
+
+    def window(self, kernel, stride, dilation, before, count):
+        return _Field(
+            self.size,
+            self.start - before * self.step,
+            self.step * stride,
+            self.reach + (kernel - 1) * dilation * self.step,
+            count,
+        )
+
+    def whole(self):
+        """One value that sees all that these values see together."""
+        return _Field(self.size, self.start, 1, (self.count - 1) * self.step + self.reach, 1)
+
+    @property
+    def widest(self):
+        def seen(i):
+            first = self.start + i * self.step
+            return min(first + self.reach, self.size) - max(first, 0)
+
+        return max(seen(i) for i in range(self.count))
+
+
+_WINDOWED = {
+    "Conv2D",
+    "DepthwiseConv2D",
+    "SeparableConv2D",
+    "MaxPooling2D",
+    "AveragePooling2D",
+}
+_SAME_SHAPE = {
+    "Activation",
+    "BatchNormalization",
+    "Dropout",
+    "ELU",
+    "GaussianNoise",
+    "LeakyReLU",
+    "Normalization",
+    "ReLU",
+    "Rescaling",
+    "Softmax",
+    "SpatialDropout2D",
+}
+_MERGING = {"Add", "Average", "Concatenate", "Maximum", "Multiply", "Subtract"}
+
+
+def _count(layer, shapes, fields):
+    """(output shape, fields, parameters, multiply-adds) of a layer from those of its inputs."""
+    kind = type(layer).__name__
+    if getattr(layer, "data_format", "channels_last") != "channels_last":
+        raise ValueError(f"Layer {layer.name!r} is channels-first; the ledger reads channels-last.")
+    if kind in _MERGING:
+        return _count_merge(layer, shapes, fields)
+    (shape,), (seen,) = shapes, fields
+    if kind in _WINDOWED:
+        return _count_window(layer, kind, shape, seen)
+    if kind in _SAME_SHAPE:
+        parameters = multiply_adds = 0
+        if kind == "BatchNormalization":  # scale and offset if used, running mean and variance
+            each = 2 + bool(layer.scale) + bool(layer.center)
+            parameters = each * shape[layer.axis - 1 if layer.axis > 0 else layer.axis]
+        if kind == "Normalization" and layer.axis:  # mean and variance, and how many were seen
+            parameters = 2 * prod(shape[a - 1 if a > 0 else a] for a in _listed(layer.axis)) + 1
+        if kind in {"BatchNormalization", "Rescaling", "Normalization"}:
+            multiply_adds = prod(shape)
+        return shape, seen, parameters, multiply_adds
+    if kind == "Dense":
+        weights = shape[-1] * layer.units
+        parameters = weights + (layer.units if layer.use_bias else 0)
+        if len(shape) == 1:
+            seen = tuple(field.whole() for field in seen)
+        return (*shape[:-1], layer.units), seen, parameters, prod(shape[:-1]) * weights
+    if kind == "Flatten":
+        return (prod(shape),), tuple(field.whole() for field in seen), 0, 0
+    if kind in {"GlobalAveragePooling2D", "GlobalMaxPooling2D"}:
+        out = (1, 1, shape[2]) if layer.keepdims else (shape[2],)
+        return out, tuple(field.whole() for field in seen), 0, 0
+    if kind == "Reshape":
+        target = list(layer.target_shape)
+        if -1 in target:
+            target[target.index(-1)] = -prod(shape) // prod(target)
+        if len(target) != 3 or shape[:2] != tuple(target[:2]):
+            seen = tuple(field.whole() for field in seen)
+        return tuple(target), seen, 0, 0
+    if kind == "ZeroPadding2D":
+        (top, bottom), (left, right) = layer.padding
+        out = shape[0] + top + bottom, shape[1] + left + right
+        seen = tuple(
+            field.window(1, 1, 1, before, n)
+            for field, before, n in zip(seen, (top, left), out, strict=True)
+        )
+        return (*out, shape[2]), seen, 0, 0
+    raise ValueError(
+        f"The ledger has no rule for layer {layer.name!r} of kind {kind}. Known kinds: "
+        + ", ".join(sorted(_WINDOWED | _SAME_SHAPE | _MERGING | _OTHERS))
+        + "."
+    )
+
+
+_OTHERS = {
+    "Dense",
+    "Flatten",
+    "GlobalAveragePooling2D",
+    "GlobalMaxPooling2D",
+    "Reshape",
+    "ZeroPadding2D",
+}
+
+
+def _count_window(layer, kind, shape, seen):
+    pooling = kind.endswith("Pooling2D")
+    size = layer.pool_size if pooling else layer.kernel_size
+    dilation = (1, 1) if pooling else layer.dilation_rate
+    out, fields = [], []
+    for n, k, s, d, field in zip(shape, size, layer.strides, dilation, seen, strict=False):
+        count = output_size(n, k, strides=s, padding=layer.padding, dilation=d)
+        # "same" padding: half of what the last window needs beyond the edge, rounded down.
+        needed = (count - 1) * s + (k - 1) * d + 1 - n
+        before = max(0, needed) // 2 if layer.padding == "same" else 0
+        out.append(count)
+        fields.append(field.window(k, s, d, before, count))
+    channels, places = shape[2], prod(out)
+    if pooling:
+        return (*out, channels), tuple(fields), 0, 0
+    if kind == "Conv2D":
+        weights = prod(size) * (channels // layer.groups) * layer.filters
+        filters, per_place = layer.filters, weights
+    else:
+        weights = per_place = prod(size) * channels * layer.depth_multiplier
+        filters = channels * layer.depth_multiplier
+        if kind == "SeparableConv2D":
+            weights += filters * layer.filters
+            per_place, filters = weights, layer.filters
+    parameters = weights + (filters if layer.use_bias else 0)
+    return (*out, filters), tuple(fields), parameters, places * per_place
+
+
+def _count_merge(layer, shapes, fields):
+    shape = shapes[0]
+    if type(layer).__name__ == "Concatenate":
+        axis = layer.axis - 1 if layer.axis > 0 else len(shape) + layer.axis
+        joined = sum(each[axis] for each in shapes)
+        shape = (*shape[:axis], joined, *shape[axis + 1 :])
+    merged = []
+    for paths in zip(*fields, strict=True):
+        start = min(field.start for field in paths)
+        end = max(field.start + field.reach for field in paths)
+        first = paths[0]
+        merged.append(_Field(first.size, start, first.step, end - start, first.count))
+    return shape, tuple(merged), 0, 0
+
+
+def _listed(axis):
+    return axis if isinstance(axis, (list, tuple)) else [axis]
+
+
+def _bytes_per_value(layer):
+    bits = "".join(c for c in str(layer.compute_dtype).removeprefix("b") if c.isdigit())
+    return ceil(int(bits) / 8)
+
+
+def _is_whole(value):
+    return hasattr(value, "__index__") and not isinstance(value, bool)
