@@ -27,8 +27,8 @@ def conv2d(images, kernels, bias=None, *, strides=1, padding="valid", dilation=1
         dilation: distance in pixels between neighbouring kernel weights; an integer or a pair.
 
     Returns:
-        Array of shape (..., height_out, width_out, channels_out), in the common type of images
-        and kernels (float32 stays float32, integers stay integers).
+        Array of shape (..., height_out, width_out, channels_out), in the common type of images,
+        kernels and bias (float32 stays float32, integers become int64, so that none overflow).
 
     Raises:
         ValueError: if a shape or setting does not fit; the message says which.
@@ -68,7 +68,8 @@ def conv2d_loops(images, kernels, bias=None, *, strides=1, padding="valid", dila
     Takes, returns and raises exactly what `conv2d` does, hundreds of times more slowly.
     """
     images, kernels, bias = _check(images, kernels, bias)
-    (row_step, column_step), (row_gap, column_gap) = pair(strides), pair(dilation)
+    row_step, column_step = pair(strides, "strides")
+    row_gap, column_gap = pair(dilation, "dilation")
     kernel_height, kernel_width, _, channels_out = kernels.shape
     padded = _pad(images, (kernel_height, kernel_width), strides, padding, dilation, 0)
     height, width = _output_shape(
@@ -109,8 +110,8 @@ def dense_weights(kernels, input_shape, *, strides=1, padding="valid"):
     Raises:
         ValueError: if the shapes do not fit, or the matrix would take more than 2 GiB.
     """
-    kernels = np.asarray(kernels)
     ties = dense_ties(kernels, input_shape, strides=strides, padding=padding)
+    kernels = _check(np.empty(input_shape, bool), kernels, None)[1]
     return np.where(ties >= 0, kernels.ravel()[ties], kernels.dtype.type(0))
 
 
@@ -162,7 +163,8 @@ def windows(images, size, *, strides=1, padding="valid", dilation=1, fill=0):
     Raises:
         ValueError: if the window does not fit.
     """
-    (row_step, column_step), (row_gap, column_gap) = pair(strides), pair(dilation)
+    row_step, column_step = pair(strides, "strides")
+    row_gap, column_gap = pair(dilation, "dilation")
     padded = _pad(images, size, strides, padding, dilation, fill)
     reach = ((size[0] - 1) * row_gap + 1, (size[1] - 1) * column_gap + 1)
     view = sliding_window_view(padded, reach, axis=(-3, -2))
@@ -178,7 +180,8 @@ def same_padding(n, kernel, *, strides=1, dilation=1):
 
 
 def _output_shape(shape, size, strides, padding, dilation):
-    steps = zip(shape[-3:-1], size, pair(strides), pair(dilation), strict=True)
+    strides, dilation = pair(strides, "strides"), pair(dilation, "dilation")
+    steps = zip(shape[-3:-1], size, strides, dilation, strict=True)
     return tuple(output_size(n, k, strides=s, padding=padding, dilation=d) for n, k, s, d in steps)
 
 

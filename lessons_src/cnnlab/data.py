@@ -3,9 +3,10 @@
 import os
 import shutil
 import socket
+import tempfile
 import zipfile
 import zlib
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -179,7 +180,7 @@ def _from_folder(name):
                 raise ValueError(f"the arrays {', '.join(missing)} are missing")
             arrays = [stored[n] for n in names]
         return _dataset(name, arrays, f"{_KNOWN[name].title}, from CNNLAB_DATA")
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as problem:
+    except (ValueError, TypeError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as problem:
         raise ValueError(
             f"{file} is not a usable {_KNOWN[name].title}: {problem}. "
             "Replace the file, or unset CNNLAB_DATA."
@@ -215,14 +216,16 @@ def _connect_limit(seconds):
 
 
 def _forget(names):
-    home = os.environ.get("KERAS_HOME") or Path.home() / ".keras"
-    for base in (Path(home), Path("/tmp/.keras")):
+    home = Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser()
+    # Where its home cannot be written, Keras uses a temporary folder.
+    for base in (home, Path("/tmp/.keras"), Path(tempfile.gettempdir(), ".keras")):
         for name in names:
             path = base / "datasets" / name
-            if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
-            elif path.exists():
-                path.unlink(missing_ok=True)
+            with suppress(OSError):
+                if path.is_dir():
+                    shutil.rmtree(path, ignore_errors=True)
+                else:
+                    path.unlink(missing_ok=True)
 
 
 def _built_in(name):

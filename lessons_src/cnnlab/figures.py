@@ -154,17 +154,18 @@ def maps(matrices, titles, *, alt, columns=4, height=2.2, signed=True):
         titles: one for each.
         alt: what a reader should see in them.
         signed: True colours negative blue, zero white, positive red; False shows grey from the
-            smallest (black) to the largest value (white).
+            smallest (black) to the largest value (white). One for all, or one for each.
     """
+    signs = [signed] * len(matrices) if isinstance(signed, bool) else signed
     rows = -(-len(matrices) // columns)
 
     def draw(figure):
         axes = figure.subplots(rows, min(columns, len(matrices)), squeeze=False).ravel()
         for axis in axes:
             axis.set_axis_off()
-        for axis, matrix, title in zip(axes, matrices, titles, strict=False):
+        for axis, matrix, title, sign in zip(axes, matrices, titles, signs, strict=False):
             peak = np.abs(matrix).max() or 1
-            limits = dict(cmap="RdBu_r", vmin=-peak, vmax=peak) if signed else dict(cmap="gray")
+            limits = dict(cmap="RdBu_r", vmin=-peak, vmax=peak) if sign else dict(cmap="gray")
             axis.imshow(matrix, interpolation="nearest", **limits)
             axis.set_axis_on()
             axis.set_xticks([])
@@ -177,7 +178,7 @@ def maps(matrices, titles, *, alt, columns=4, height=2.2, signed=True):
     return Picture(draw, alt, (min(width, 9), rows * (height + 0.35)))
 
 
-def ties(matrices, titles, *, alt, count, height=3.2, order=None):
+def ties(matrices, titles, *, alt, count, height=3.2, blocks=None):
     """Show which weights of a dense matrix are which: one colour a weight, white for none.
 
     Args:
@@ -185,24 +186,33 @@ def ties(matrices, titles, *, alt, count, height=3.2, order=None):
         titles: one for each.
         alt: what a reader should see.
         count: for each matrix, how many different weights it has.
+        height: inches.
+        blocks: (rows, columns) of the blocks to draw lines between, or None.
     """
+    # A panel as wide as its matrix; a kernel of a few cells needs little room.
+    widths = [min(m.shape[1] / m.shape[0], 1) * (1 if m.size > 25 else 0.3) for m in matrices]
 
     def draw(figure):
-        axes = figure.subplots(1, len(matrices), squeeze=False)[0]
+        axes = figure.subplots(1, len(matrices), squeeze=False, width_ratios=widths)[0]
         for axis, matrix, title, weights in zip(axes, matrices, titles, count, strict=True):
-            matrix = np.asarray(matrix)
             if weights <= 9:
-                palette = _NINE[np.arange(weights)]
+                palette = _NINE
             else:
                 palette = colormaps["viridis"](np.linspace(0.05, 0.95, weights))[:, :3]
             shown = np.where(matrix[..., None] >= 0, palette[matrix % weights], 1.0)
-            axis.imshow(shown, interpolation="nearest", aspect="auto" if order else "equal")
+            axis.imshow(shown, interpolation="nearest")
             axis.set_xticks([])
             axis.set_yticks([])
             axis.spines[:].set(visible=True, color="#999999", linewidth=0.6)
             axis.set_title(title)
+            if blocks:
+                for row in range(blocks[0], len(matrix), blocks[0]):
+                    axis.axhline(row - 0.5, color="#999999", linewidth=0.8)
+                for column in range(blocks[1], matrix.shape[1], blocks[1]):
+                    axis.axvline(column - 0.5, color="#999999", linewidth=0.8)
 
-    return Picture(draw, alt, (8.4, height))
+    width = min(8.4, sum(widths) * height + 0.3 * len(matrices))
+    return Picture(draw, alt, (max(width, 2.6), height))
 
 
 _NINE = np.array(

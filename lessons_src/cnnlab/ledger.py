@@ -5,19 +5,20 @@ tests compare with. Sizes and receptive fields follow Dumoulin and Visin, "A gui
 arithmetic for deep learning", 2016, arXiv:1603.07285.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
-from math import ceil, prod
+from math import ceil, inf, prod
 
 __all__ = ["Ledger", "Row", "ledger", "output_size", "pair"]
 
 
-def pair(value):
+def pair(value, name="the setting"):
     """(rows, columns) of a setting that may be one positive integer or two."""
-    both = (value, value) if _is_whole(value) else tuple(value)
+    both = tuple(value) if isinstance(value, Iterable) else (value, value)
     if len(both) != 2 or not all(_is_whole(v) and v >= 1 for v in both):
         raise ValueError(
-            f"Expected a positive integer or two of them (rows, columns), got {value!r}."
+            f"{name} must be a positive integer or two of them (rows, columns), got {value!r}."
         )
     return int(both[0]), int(both[1])
 
@@ -150,22 +151,26 @@ def ledger(model):
         ValueError: if the model is not built or not channels-last, or holds a layer whose rule is
             not known here; the message names it.
     """
-    if not getattr(model, "built", False):
-        raise ValueError("The model has no shapes yet. Give it a keras.Input, or call it once.")
+    if not getattr(model, "built", False) or not getattr(model, "inputs", None):
+        raise ValueError(
+            "The ledger reads Keras models made of layers whose shapes are known, got "
+            f"{type(model).__name__}. Give it a keras.Input, or call a Sequential model once."
+        )
     known = {}  # id of a tensor -> (shape, fields by axis)
     for tensor in model.inputs:
         shape = tuple(tensor.shape[1:])
         if None in shape:
             raise ValueError(f"The input's size is not fixed: {shape}. Give keras.Input one.")
-        known[id(tensor)] = shape, tuple(_Field.of_pixels(n) for n in shape[:2])
+        known[id(tensor)] = shape, tuple(_pixels(n) for n in shape[:2])
+    calls = _calls(model, set(known))
     rows = []
     for layer in model.layers:
-        if id(layer.output) in known:  # the input layer
+        if layer not in calls:  # the input layer
             continue
-        inputs = layer.input if isinstance(layer.input, (list, tuple)) else [layer.input]
+        inputs, output = calls[layer]
         shapes, fields = zip(*(known[id(tensor)] for tensor in inputs), strict=True)
         shape, fields, parameters, multiply_adds = _count(layer, shapes, fields)
-        known[id(layer.output)] = shape, fields
+        known[id(output)] = shape, fields
         rows.append(
             Row(
                 layer.name,
@@ -174,46 +179,61 @@ def ledger(model):
                 parameters,
                 multiply_adds,
                 prod(shape) * _bytes_per_value(layer),
-                tuple(field.widest for field in fields),
+                tuple(map(_widest, fields)),
             )
         )
     return Ledger(rows)
 
 
-@dataclass(frozen=True)
-class _Field:
-    """What the values along one axis see: value i sees pixels start + i*step ... + reach - 1."""
+def _calls(model, inputs):
+    """{layer: (input tensors, output tensor)} in this model; a layer may stand in others too."""
+    calls, seen, todo = {}, set(inputs), list(model.outputs)
+    while todo:
+        tensor = todo.pop()
+        if id(tensor) in seen:
+            continue
+        seen.add(id(tensor))
+        layer, call, _ = tensor._keras_history
+        if layer not in model.layers:
+            raise ValueError(f"The ledger has no rule for {layer.name!r}, which is not a layer.")
+        if layer in calls:
+            raise ValueError(f"Layer {layer.name!r} is used twice; the ledger counts a layer once.")
+        calls[layer] = layer._inbound_nodes[call].input_tensors, tensor
+        todo += calls[layer][0]
+    return calls
 
-    size: int  # pixels of the image along this axis
-    start: int
-    step: int
-    reach: int
-    count: int  # values along this axis
 
-    @classmethod
-    def of_pixels(cls, n):
-        return cls(n, 0, 1, 1, n)
+# A field says what the values along one axis see: for each value the first and the last pixel.
+# Where all values see the same, one entry stands for all.
+_NOTHING = (inf, -inf)
 
-    def window(self, kernel, stride, dilation, before, count):
-        return _Field(
-            self.size,
-            self.start - before * self.step,
-            self.step * stride,
-            self.reach + (kernel - 1) * dilation * self.step,
-            count,
-        )
 
-    def whole(self):
-        """One value that sees all that these values see together."""
-        return _Field(self.size, self.start, 1, (self.count - 1) * self.step + self.reach, 1)
+def _pixels(n):
+    return [(i, i) for i in range(n)]
 
-    @property
-    def widest(self):
-        def seen(i):
-            first = self.start + i * self.step
-            return min(first + self.reach, self.size) - max(first, 0)
 
-        return max(seen(i) for i in range(self.count))
+def _together(spans):
+    firsts, lasts = zip(*spans, strict=True)
+    return min(firsts), max(lasts)
+
+
+def _whole(field):
+    return [_together(field)]
+
+
+def _slide(field, kernel, stride, dilation, before, count):
+    """What each window sees; padding, where a window hangs over the edge, sees nothing."""
+    if len(field) == 1:
+        return field
+    padded = dict(enumerate(field, start=before))
+    return [
+        _together(padded.get(place * stride + tap * dilation, _NOTHING) for tap in range(kernel))
+        for place in range(count)
+    ]
+
+
+def _widest(field):
+    return max(0, *(last - first + 1 for first, last in field))
 
 
 _WINDOWED = {
@@ -254,7 +274,7 @@ def _count(layer, shapes, fields):
         if kind == "BatchNormalization":  # scale and offset if used, running mean and variance
             each = 2 + bool(layer.scale) + bool(layer.center)
             parameters = each * shape[layer.axis - 1 if layer.axis > 0 else layer.axis]
-        if kind == "Normalization" and layer.axis:  # mean and variance, and how many were seen
+        if kind == "Normalization" and layer.input_mean is None:  # mean, variance, how many seen
             parameters = 2 * prod(shape[a - 1 if a > 0 else a] for a in _listed(layer.axis)) + 1
         if kind in {"BatchNormalization", "Rescaling", "Normalization"}:
             multiply_adds = prod(shape)
@@ -262,27 +282,29 @@ def _count(layer, shapes, fields):
     if kind == "Dense":
         weights = shape[-1] * layer.units
         parameters = weights + (layer.units if layer.use_bias else 0)
-        if len(shape) == 1:
-            seen = tuple(field.whole() for field in seen)
+        rest = len(shape) - 1  # the last axis is mixed
+        seen = *seen[:rest], *map(_whole, seen[rest:])
         return (*shape[:-1], layer.units), seen, parameters, prod(shape[:-1]) * weights
     if kind == "Flatten":
-        return (prod(shape),), tuple(field.whole() for field in seen), 0, 0
+        return (prod(shape),), tuple(map(_whole, seen)), 0, 0
     if kind in {"GlobalAveragePooling2D", "GlobalMaxPooling2D"}:
         out = (1, 1, shape[2]) if layer.keepdims else (shape[2],)
-        return out, tuple(field.whole() for field in seen), 0, 0
+        return out, tuple(map(_whole, seen)), 0, 0
     if kind == "Reshape":
         target = list(layer.target_shape)
         if -1 in target:
             target[target.index(-1)] = -prod(shape) // prod(target)
-        if len(target) != 3 or shape[:2] != tuple(target[:2]):
-            seen = tuple(field.whole() for field in seen)
+        if len(target) == 3 and seen == (_pixels(prod(shape)),):
+            seen = tuple(map(_pixels, target[:2]))  # a vector becomes the image it holds
+        elif len(target) != 3 or shape[:2] != tuple(target[:2]):
+            seen = tuple(map(_whole, seen))
         return tuple(target), seen, 0, 0
     if kind == "ZeroPadding2D":
         (top, bottom), (left, right) = layer.padding
         out = shape[0] + top + bottom, shape[1] + left + right
         seen = tuple(
-            field.window(1, 1, 1, before, n)
-            for field, before, n in zip(seen, (top, left), out, strict=True)
+            _slide(field, 1, 1, 1, before, n)
+            for field, before, n in zip(seen, (top, left), out, strict=False)
         )
         return (*out, shape[2]), seen, 0, 0
     raise ValueError(
@@ -306,14 +328,14 @@ def _count_window(layer, kind, shape, seen):
     pooling = kind.endswith("Pooling2D")
     size = layer.pool_size if pooling else layer.kernel_size
     dilation = (1, 1) if pooling else layer.dilation_rate
-    out, fields = [], []
-    for n, k, s, d, field in zip(shape, size, layer.strides, dilation, seen, strict=False):
-        count = output_size(n, k, strides=s, padding=layer.padding, dilation=d)
+    steps = list(zip(shape[:2], size, layer.strides, dilation, strict=True))
+    out = [output_size(n, k, strides=s, padding=layer.padding, dilation=d) for n, k, s, d in steps]
+    fields = []
+    for field, count, (n, k, s, d) in zip(seen, out, steps, strict=False):
         # "same" padding: half of what the last window needs beyond the edge, rounded down.
         needed = (count - 1) * s + (k - 1) * d + 1 - n
         before = max(0, needed) // 2 if layer.padding == "same" else 0
-        out.append(count)
-        fields.append(field.window(k, s, d, before, count))
+        fields.append(_slide(field, k, s, d, before, count))
     channels, places = shape[2], prod(out)
     if pooling:
         return (*out, channels), tuple(fields), 0, 0
@@ -331,17 +353,25 @@ def _count_window(layer, kind, shape, seen):
 
 
 def _count_merge(layer, shapes, fields):
-    shape = shapes[0]
+    rank = max(map(len, shapes))
+    shapes = [(1,) * (rank - len(shape)) + shape for shape in shapes]
+    # Where the others have more, one row, column or channel is used again and again.
+    shape = tuple(map(max, *shapes))
+    joined = None
     if type(layer).__name__ == "Concatenate":
-        axis = layer.axis - 1 if layer.axis > 0 else len(shape) + layer.axis
-        joined = sum(each[axis] for each in shapes)
-        shape = (*shape[:axis], joined, *shape[axis + 1 :])
+        joined = layer.axis - 1 if layer.axis > 0 else rank + layer.axis
+        total = sum(each[joined] for each in shapes)
+        shape = (*shape[:joined], total, *shape[joined + 1 :])
     merged = []
-    for paths in zip(*fields, strict=True):
-        start = min(field.start for field in paths)
-        end = max(field.start + field.reach for field in paths)
-        first = paths[0]
-        merged.append(_Field(first.size, start, first.step, end - start, first.count))
+    for axis, paths in enumerate(zip(*fields, strict=True)):
+        if axis == joined and rank == 3:
+            sizes = [each[axis] for each in shapes]
+            spread = [f if len(f) == n else f * n for f, n in zip(paths, sizes, strict=True)]
+            merged.append([span for field in spread for span in field])
+        else:
+            count = max(map(len, paths))
+            spread = [f if len(f) == count else f * count for f in paths]
+            merged.append([_together(spans) for spans in zip(*spread, strict=True)])
     return shape, tuple(merged), 0, 0
 
 

@@ -24,17 +24,17 @@ def pool2d(images, size=2, *, strides=None, padding="valid", mode="max"):
     Raises:
         ValueError: if a shape or setting does not fit; the message says which.
     """
-    images, strides = _check(images, size, strides)
+    images, size, strides = _check(images, size, strides)
     if mode == "max":
         lowest = np.iinfo(images.dtype).min if images.dtype.kind in "iu" else -np.inf
-        view = windows(images, pair(size), strides=strides, padding=padding, fill=lowest)
+        view = windows(images, size, strides=strides, padding=padding, fill=lowest)
         return view.max(axis=(-3, -2))
     if mode == "average":
         if images.dtype.kind in "iu":
             images = images.astype(np.float64)
-        total = windows(images, pair(size), strides=strides, padding=padding).sum(axis=(-3, -2))
+        total = windows(images, size, strides=strides, padding=padding).sum(axis=(-3, -2))
         real = np.ones((*images.shape[-3:-1], 1), images.dtype)  # 1 for a pixel, 0 for padding
-        count = windows(real, pair(size), strides=strides, padding=padding).sum(axis=(-3, -2))
+        count = windows(real, size, strides=strides, padding=padding).sum(axis=(-3, -2))
         return total / count
     raise ValueError(f'mode must be "max" or "average", got {mode!r}.')
 
@@ -54,21 +54,23 @@ def max_pool_gradient(images, upstream, size=2, *, strides=None, padding="valid"
     Raises:
         ValueError: if upstream does not have the shape of the pooled images.
     """
-    images, strides = _check(images, size, strides)
+    images, size, strides = _check(images, size, strides)
     upstream = np.asarray(upstream)
     lowest = np.iinfo(images.dtype).min if images.dtype.kind in "iu" else -np.inf
-    view = windows(images, pair(size), strides=strides, padding=padding, fill=lowest)
+    view = windows(images, size, strides=strides, padding=padding, fill=lowest)
     *outer, rows, columns, channels = view.shape
     if upstream.shape != (*outer, channels):
         raise ValueError(
             f"upstream must have the shape of the pooled images, {(*outer, channels)}, got "
             f"{upstream.shape}."
         )
-    winner = view.reshape(*outer, rows * columns, channels).argmax(axis=-2)
+    view = view.reshape(*outer, rows * columns, channels)
     # Number the pixels; the same windows then tell which pixel each winner is.
     number = np.arange(images.size).reshape(images.shape)
-    place = windows(number, pair(size), strides=strides, padding=padding, fill=-1)
+    place = windows(number, size, strides=strides, padding=padding, fill=-1)
     place = place.reshape(*outer, rows * columns, channels)
+    # Padding never wins, not even against a pixel as low as itself.
+    winner = ((view == view.max(axis=-2, keepdims=True)) & (place >= 0)).argmax(axis=-2)
     target = np.take_along_axis(place, winner[..., np.newaxis, :], axis=-2)[..., 0, :]
     gradient = np.zeros(images.size, upstream.dtype)
     np.add.at(gradient, target.ravel(), upstream.ravel())
@@ -84,4 +86,5 @@ def _check(images, size, strides):
         )
     if images.dtype == bool:
         images = images.astype(np.int64)
-    return images, pair(size) if strides is None else strides
+    size = pair(size, "size")
+    return images, size, size if strides is None else pair(strides, "strides")
