@@ -148,7 +148,7 @@ def test_bad_input_is_named(change, words):
 
 
 def test_unknown_mode_is_named():
-    with pytest.raises(ValueError, match="mode.*'median'"):
+    with pytest.raises(ValueError, match=r"mode.*'median'"):
         pool2d(IMAGES, mode="median")
 
 

@@ -223,12 +223,13 @@ _NINE = np.array(
 )
 
 
-def curves(series, *, x_label, y_label, title="", percent=False, alt=""):
+def curves(series, *, x_label, y_label, x=None, title="", percent=False, alt=""):
     """Draw lines with the spread of several runs.
 
     Args:
         series: {name: array of shape (runs, points)}; a band shows lowest to highest.
         x_label, y_label: with units.
+        x: where the points stand; 1, 2, 3, … if None.
         percent: format the y axis in per cent.
         alt: appended to the computed alt text.
     """
@@ -240,12 +241,12 @@ def curves(series, *, x_label, y_label, title="", percent=False, alt=""):
     def draw(figure):
         axis = figure.subplots()
         for i, (name, values) in enumerate(series.items()):
-            x = np.arange(1, values.shape[1] + 1)
+            at = np.arange(1, values.shape[1] + 1) if x is None else x
             colour, line = COLOURS[i % 7], lines[i % len(lines)]
-            axis.plot(x, values.mean(axis=0), line, color=colour, label=name, marker="o", ms=4)
+            axis.plot(at, values.mean(axis=0), line, color=colour, label=name, marker="o", ms=4)
             if len(values) > 1:
                 axis.fill_between(
-                    x, values.min(axis=0), values.max(axis=0), color=colour, alpha=0.15, lw=0
+                    at, values.min(axis=0), values.max(axis=0), color=colour, alpha=0.15, lw=0
                 )
         axis.set_xlabel(x_label)
         axis.set_ylabel(y_label)

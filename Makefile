@@ -1,0 +1,61 @@
+# Every task of the course, one target each. `make help` lists them.
+.DEFAULT_GOAL := help
+.PHONY: help book test test-full lessons lab bench lock clean
+.DELETE_ON_ERROR:
+
+# The first Python on the path that the course supports; `make PYTHON=... book` overrides it.
+PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null \
+	&& echo $$p && break; done)
+BIN := .venv/bin
+READY := .venv/installed
+SITE := _build/html/index.html
+LOCK := uv pip compile --universal --python-version 3.11 --fork-strategy fewest \
+	--group course --group test pyproject.toml -o requirements.txt
+
+help:  ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(READY): requirements.txt pyproject.toml
+	@test -n "$(PYTHON)" || { echo "The course needs Python 3.11, 3.12 or 3.13, and none was found. Install one, or say where it is: make PYTHON=/path/to/python book"; exit 1; }
+	@echo "Installing into .venv with $$($(PYTHON) --version). The first time takes a few minutes."
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --disable-pip-version-check -r requirements.txt
+	$(BIN)/python -m pip install --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(READY)
+
+book: $(READY)  ## build the website, and open it if there is a desktop
+	$(BIN)/jupyter-book build . -W -n --keep-going
+	@echo "The site is ready: open $(CURDIR)/$(SITE)"
+	@if [ -z "$$CI" ]; then \
+		if [ "$$(uname)" = Darwin ]; then open $(SITE); \
+		elif [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ] && command -v xdg-open >/dev/null; then xdg-open $(SITE); \
+		fi; fi || true
+
+test: $(READY)  ## prove that the course is true: style, package, site and every notebook
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/jupyter-book build . -W -n --keep-going -q
+	CNNLAB_TIER=sample CUDA_VISIBLE_DEVICES=-1 $(BIN)/pytest -n 2 --dist loadfile -ra --durations 8 \
+		--nbval --nbval-current-env tests book
+
+test-full: $(READY)  ## run the notebooks on the full data in CNNLAB_DATA, asserts only
+	CNNLAB_TIER=full $(BIN)/pytest -v --durations 8 --nbval-lax --nbval-current-env book
+
+lessons: $(READY)  ## execute the changed chapter sources into book/
+	$(BIN)/python lessons_src/build.py
+
+lab: $(READY)  ## open your own copy of the lessons (folder work/) in JupyterLab
+	@mkdir -p work
+	@for f in book/*.ipynb book/*.md; do [ -e "work/$$(basename $$f)" ] || cp "$$f" work/; done
+	$(BIN)/jupyter lab work
+
+bench: $(READY)  ## time our convolution beside TensorFlow and SciPy
+	$(BIN)/python tests/bench.py
+
+lock: $(READY)  ## compute requirements.txt anew from pyproject.toml
+	$(BIN)/python -m pip install --quiet uv
+	UV_CUSTOM_COMPILE_COMMAND="make lock   ($(LOCK))" $(BIN)/$(LOCK) --upgrade
+
+clean:  ## remove the built site (never the environment or your work)
+	rm -rf _build

@@ -1,0 +1,178 @@
+"""The built site, read as files and in a real browser. `make book` builds it."""
+
+import functools
+import http.server
+import os
+import shutil
+import threading
+from pathlib import Path
+
+import pytest
+import yaml
+from bs4 import BeautifulSoup
+
+ROOT = Path(__file__).resolve().parent.parent
+SITE = ROOT / "_build" / "html"
+_TOC = yaml.safe_load((ROOT / "_toc.yml").read_text())
+PAGES = [_TOC["root"], *(c["file"] for part in _TOC["parts"] for c in part["chapters"])]
+LOOKS = {"light": ("light", 1280), "dark": ("dark", 1280), "phone": ("light", 320)}
+
+
+@functools.cache
+def page(name):
+    file = SITE / f"{name}.html"
+    assert file.exists(), f"{file} is missing: run `make book`"
+    return BeautifulSoup(file.read_text(encoding="utf-8"), "html.parser")
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page_is_there_and_not_empty(name):
+    article = page(name).find("article")
+    assert article.find("h1").get_text(strip=True)
+    assert len(article.get_text().split()) > 80
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_pictures_exist_and_are_described_and_numbered(name):
+    for image in page(name).find("article").find_all("img"):
+        assert image.get("alt") and image["alt"] != image["src"]
+        assert (SITE / "book" / image["src"]).resolve().is_file()
+        caption = image.find_parent("figure").find("figcaption")
+        assert caption.find(class_="caption-number") and caption.find(class_="caption-text")
+
+
+@pytest.mark.parametrize("name", [n for n in PAGES if n[5].isdigit()])
+def test_computed_sentences_reached_the_page(name):
+    """What cells display as Markdown is on the page as text, with its mathematics and tables."""
+    outputs = page(name).select("article div.cell_output")
+    text = "\n".join(output.get_text() for output in outputs)
+    assert "The digits on this page: 5,000 MNIST digits" in text
+    assert "Traceback" not in text and "**" not in text
+
+
+def test_citations_lead_to_the_references():
+    ids = {tag["id"] for tag in page("book/references").find_all(id=True)}
+    links = [
+        a["href"] for name in PAGES for a in page(name).select("article a[href*='references']")
+    ]
+    targets = [link.split("#")[1] for link in links if "#" in link]
+    assert targets and set(targets) <= ids
+
+
+def test_there_is_a_404_page_and_a_search_index():
+    assert "This page does not exist" in (SITE / "404.html").read_text(encoding="utf-8")
+    assert "equivari" in (SITE / "searchindex.js").read_text(encoding="utf-8")  # words are stemmed
+
+
+@pytest.fixture(scope="module")
+def address():
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *args):
+            pass
+
+    handler = functools.partial(Quiet, directory=str(SITE))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    program = shutil.which("chromium") or shutil.which("google-chrome")
+    if program is None:
+        message = "no browser: install Chromium (Debian: apt install chromium) to run these tests"
+        pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=program, args=["--no-sandbox", "--disable-background-networking"]
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(browser, address):
+    """Open a page with every other address blocked; collect what went wrong on it."""
+    contexts = []
+
+    def open_page(path, look="light"):
+        scheme, width = LOOKS[look]
+        context = browser.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=scheme, reduced_motion="reduce"
+        )
+        contexts.append(context)
+        tab = context.new_page()
+        tab.problems = []
+        context.route(
+            lambda url: not url.startswith((address, "data:", "blob:")),
+            lambda route: (
+                tab.problems.append(f"asks for {route.request.url}"),
+                route.abort(),
+            ),
+        )
+        tab.on(
+            "console",
+            lambda m: tab.problems.append(f"console: {m.text}") if m.type == "error" else None,
+        )
+        tab.on("pageerror", lambda error: tab.problems.append(f"script: {error}"))
+        tab.goto(f"{address}/{path}", wait_until="networkidle")
+        return tab
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("name", PAGES)
+def test_page_in_a_browser_without_a_network(visit, name, look):
+    tab = visit(f"{name}.html", look)
+    assert tab.problems == []
+    width = LOOKS[look][1]
+    assert tab.evaluate("document.documentElement.scrollWidth") <= width, "scrolls sideways"
+    formulas = tab.locator("article .math").count()
+    if formulas:
+        tab.wait_for_selector("mjx-container")
+        assert tab.locator("article mjx-container").count() >= formulas
+        assert tab.locator("mjx-merror").count() == 0
+    broken = "images => images.filter(i => !i.complete || i.naturalWidth === 0).map(i => i.src)"
+    assert tab.locator("article img").evaluate_all(broken) == []
+
+
+@pytest.mark.parametrize("look", ["light", "dark"])
+@pytest.mark.parametrize("name", PAGES)
+def test_page_is_accessible(visit, name, look):
+    from axe_playwright_python.sync_playwright import Axe
+
+    tab = visit(f"{name}.html", look)
+    # Docutils writes the bibliography's roles; axe knows a newer standard.
+    rules = ["aria-allowed-role", "aria-deprecated-role", "aria-required-children"]
+    off = {rule: {"enabled": False} for rule in rules} if "references" in name else {}
+    result = Axe().run(tab, context="article", options={"rules": off})
+    assert result.violations_count == 0, result.generate_report()
+
+
+def test_dark_mode_is_dark_and_figures_stay_readable(visit):
+    tab = visit("book/02-convolution.html", "dark")
+    shade = "e => getComputedStyle(e).backgroundColor.match(/\\d+/g).map(Number)"
+    assert max(tab.locator("body").evaluate(shade)[:3]) < 60
+    assert min(tab.locator("article figure img").first.evaluate(shade)[:3]) > 240
+
+
+def test_quiz_answers_open_with_the_keyboard(visit):
+    tab = visit("book/02-convolution.html")
+    answer = tab.locator("details", has_text="28 × 28 × 10").last
+    assert not answer.locator("p").first.is_visible()
+    answer.locator("summary").focus()
+    tab.keyboard.press("Enter")
+    assert answer.locator("p").first.is_visible()
+
+
+def test_search_finds_a_word(visit):
+    tab = visit("search.html?q=equivariance")
+    tab.wait_for_selector("#search-results li")
+    assert "Convolution" in tab.locator("#search-results").inner_text()
+    assert tab.problems == []
