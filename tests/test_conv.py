@@ -45,7 +45,12 @@ def jobs(draw, leading=((), (1,), (3,), (2, 3)), strides=pairs, dilation=pairs, 
 
 
 def keras_conv(images, kernels, bias, *, strides, padding, dilation):
-    """`keras.ops.conv`, and where it forbids strides with dilation, kernels with zeros between."""
+    """`keras.ops.conv`, and where it forbids strides with dilation, kernels with zeros between.
+
+    In float64: in float32, TensorFlow 2.21 with oneDNN returns uninitialised memory for one input
+    channel, strides (1, 2) and an output of one column.
+    """
+    images, kernels = images.astype(np.float64), kernels.astype(np.float64)
     if max(strides) > 1 and max(dilation) > 1:
         rows, columns = dilation
         height, width, *channels = kernels.shape

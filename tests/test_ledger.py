@@ -1,5 +1,6 @@
 """Counting: against Keras's layers, TensorFlow's profiler, gradients, and published numbers."""
 
+from contextlib import contextmanager
 from math import prod
 
 import keras
@@ -168,7 +169,7 @@ def test_output_size_is_that_of_a_keras_layer(n, kernel, strides, padding, dilat
     assert ours == layer.compute_output_shape((None, n, 1, 1))[1]
 
 
-@settings(max_examples=150)
+@settings(max_examples=120)
 @given(st.data())
 def test_random_networks_agree_with_keras(data):
     same_as_keras(network(data))
@@ -208,7 +209,7 @@ def ours_by_kind(model):
     return tuple(totals.values())
 
 
-@settings(max_examples=50)
+@settings(max_examples=30)
 @given(st.data())
 def test_random_networks_agree_with_the_profiler(data):
     model = network(data, dilated=False)  # TensorFlow counts a dilated kernel's own way
@@ -374,15 +375,27 @@ def test_part_of_a_model_is_a_model():
     assert ledger(rest).rows[0].receptive_field == (5, 5)
 
 
+@contextmanager
+def double_precision():
+    """TensorFlow's float32 convolutions go wrong in a corner: see `keras_conv` in test_conv.py."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float64")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
 def measured_field(model):
     """How many rows and columns of the input reach an output value, told by gradients.
 
     All weights are 1 and nothing cancels: where the gradient is zero, nothing gets through.
     """
     for weight in model.trainable_weights:
-        weight.assign(tf.ones(weight.shape))
+        weight.assign(tf.ones(weight.shape, weight.dtype))
     places = prod(model.output_shape[1:-1])
-    x = tf.ones((places, *model.input_shape[1:]))  # one copy of the image for each output place
+    # One copy of the image for each output place.
+    x = tf.ones((places, *model.input_shape[1:]), model.compute_dtype)
     with tf.GradientTape() as tape:
         tape.watch(x)
         y = tf.reshape(model(x, training=False), (places, places, -1))
@@ -396,11 +409,12 @@ def measured_field(model):
     return widest(reached.any(axis=2)), widest(reached.any(axis=1))
 
 
-@settings(max_examples=200)
+@settings(max_examples=120)
 @given(st.data())
 def test_receptive_fields_are_those_that_gradients_measure(data):
-    model = network(data, kinds=LINEAR, heads=["none", "none", "flatten", "global average"])
-    truth = measured_field(model)
+    with double_precision():
+        model = network(data, kinds=LINEAR, heads=["none", "none", "flatten", "global average"])
+        truth = measured_field(model)
     assume(truth != (0, 0))  # nothing but padding
     assert ledger(model).rows[-1].receptive_field == truth
 

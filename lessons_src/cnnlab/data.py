@@ -216,16 +216,16 @@ def _connect_limit(seconds):
 
 
 def _forget(names):
-    home = Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser()
-    # Where its home cannot be written, Keras uses a temporary folder.
-    for base in (home, Path("/tmp/.keras"), Path(tempfile.gettempdir(), ".keras")):
-        for name in names:
-            path = base / "datasets" / name
-            with suppress(OSError):
-                if path.is_dir():
-                    shutil.rmtree(path, ignore_errors=True)
-                else:
-                    path.unlink(missing_ok=True)
+    folder = Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser()
+    if not os.access(folder, os.W_OK):  # then Keras uses a temporary folder
+        folder = Path("/tmp" if os.path.isdir("/tmp") else tempfile.gettempdir(), ".keras")
+    for name in names:
+        path = folder / "datasets" / name
+        with suppress(OSError):
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
 
 def _built_in(name):

@@ -235,19 +235,11 @@ def curves(series, *, x_label, y_label, x=None, title="", percent=False, alt="")
     """
     from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-    lines = ["-", "--", "-.", ":"]
     series = {name: np.atleast_2d(values) for name, values in series.items()}
 
     def draw(figure):
         axis = figure.subplots()
-        for i, (name, values) in enumerate(series.items()):
-            at = np.arange(1, values.shape[1] + 1) if x is None else x
-            colour, line = COLOURS[i % 7], lines[i % len(lines)]
-            axis.plot(at, values.mean(axis=0), line, color=colour, label=name, marker="o", ms=4)
-            if len(values) > 1:
-                axis.fill_between(
-                    at, values.min(axis=0), values.max(axis=0), color=colour, alpha=0.15, lw=0
-                )
+        _lines(axis, x, series)
         axis.set_xlabel(x_label)
         axis.set_ylabel(y_label)
         axis.set_title(title)
@@ -263,6 +255,226 @@ def curves(series, *, x_label, y_label, x=None, title="", percent=False, alt="")
         for name, v in series.items()
     )
     return Picture(draw, f"{y_label} against {x_label}: {told}. {alt}", (6.4, 3.4))
+
+
+def curve_panels(panels, *, y_label, percent=False, alt=""):
+    """Draw lines with the spread of several runs in panels side by side, on one y axis.
+
+    Args:
+        panels: {x label: (x, {name: array of shape (runs, points)})}; a band shows lowest to
+            highest.
+        y_label: with units.
+        percent: format the y axis in per cent.
+        alt: appended to the computed alt text.
+    """
+    from matplotlib.ticker import PercentFormatter
+
+    def draw(figure):
+        axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+        for axis, (x_label, (x, series)) in zip(axes, panels.items(), strict=True):
+            _lines(axis, x, series)
+            axis.set_xlabel(x_label)
+            axis.grid(axis="y", color="#dddddd", linewidth=0.7)
+        axes[0].set_ylabel(y_label)
+        if percent:
+            axes[0].yaxis.set_major_formatter(PercentFormatter(1))
+        if max(len(series) for _, series in panels.values()) > 1:
+            axes[0].legend()
+
+    form = "{:.1%}" if percent else "{:.3g}"
+    told = "; ".join(
+        f"against {x_label}, {name} goes from {form.format(v.mean(axis=0)[0])} at {x[0]:g} to "
+        f"{form.format(v.mean(axis=0)[-1])} at {x[-1]:g}, with a lowest point of "
+        f"{form.format(v.mean(axis=0).min())}"
+        for x_label, (x, series) in panels.items()
+        for name, v in ((n, np.atleast_2d(values)) for n, values in series.items())
+    )
+    return Picture(draw, f"{y_label}: {told}. {alt}", (8.6, 3.0))
+
+
+def _lines(axis, x, series):
+    """Each series' mean, and a band from its lowest to its highest run."""
+    styles = ["-", "--", "-.", ":"]
+    for i, (name, values) in enumerate(series.items()):
+        values = np.atleast_2d(values)
+        at = np.arange(1, values.shape[1] + 1) if x is None else x
+        colour, style = COLOURS[i % 7], styles[i % len(styles)]
+        axis.plot(at, values.mean(axis=0), style, color=colour, label=name, marker="o", ms=4)
+        if len(values) > 1:
+            lowest, highest = values.min(axis=0), values.max(axis=0)
+            axis.fill_between(at, lowest, highest, color=colour, alpha=0.15, lw=0)
+
+
+def descent(loss, paths, *, best, window, labels=("w", "b"), alt=""):
+    """Show paths on the surface of a loss with two parameters, and how fast each one gets down.
+
+    Left: the loss from above, as contour lines, with the paths; one that goes far out of the window
+    is not drawn further. Right: at each step, how far the loss is above its minimum, as a fraction
+    of where the first path began.
+
+    Args:
+        loss: function of two numbers.
+        paths: {name: array of shape (steps + 1, 2)}.
+        best: the two parameters at the minimum.
+        window: (left, right, bottom, top) of the contour plot.
+        labels: names of the two parameters.
+        alt: appended to the computed alt text.
+    """
+    left, right, bottom, top = window
+    loss, lowest = np.vectorize(loss), loss(*best)
+    paths = {name: np.asarray(path, float) for name, path in paths.items()}
+    above = {name: loss(*path.T) - lowest for name, path in paths.items()}
+    start = next(iter(above.values()))[0]
+    above = {name: np.maximum(values / start, 1e-12) for name, values in above.items()}
+    lines, marks = ["-", "--", "-.", ":"], "os^D"
+
+    def inside(path):
+        centre = np.array([left + right, bottom + top]) / 2
+        out = np.any(np.abs(path - centre) > [right - left, top - bottom], axis=1)
+        return path[: out.argmax() + 1] if out.any() else path
+
+    def draw(figure):
+        surface, speed = figure.subplots(1, 2, width_ratios=[1.15, 1])
+        grid = np.meshgrid(np.linspace(left, right, 160), np.linspace(bottom, top, 160))
+        height = loss(*grid) - lowest
+        levels = height.max() * np.array([0.0005, 0.002, 0.008, 0.03, 0.08, 0.18, 0.35, 0.6])
+        surface.contour(*grid, height, levels, colors="#bbbbbb", linewidths=0.8)
+        for i, (name, path) in enumerate(paths.items()):
+            style = dict(color=COLOURS[(0, 5, 2, 1)[i % 4]], linestyle=lines[i % 4], label=name)
+            surface.plot(*inside(path).T, marker=marks[i % 4], ms=3, lw=1.2, **style)
+            speed.plot(above[name], lw=1.8, **style)
+        surface.plot(*best, "*", ms=14, color=BLACK)
+        surface.set(xlim=(left, right), ylim=(bottom, top), xlabel=labels[0], ylabel=labels[1])
+        surface.set_title("the loss from above; the star marks its minimum")
+        speed.set_yscale("log")
+        speed.set(xlabel="step", title="loss above the minimum; the start is 1")
+        highest = min(1e3, 2 * max(map(max, above.values())))
+        speed.set_ylim(max(1e-6, 0.5 * min(map(min, above.values()))), highest)
+        speed.grid(axis="y", color="#dddddd", linewidth=0.7)
+        figure.legend(*speed.get_legend_handles_labels(), loc="outside lower center", ncols=4)
+
+    def told(values):
+        end = "less than a millionth" if values[-1] < 1e-6 else f"{values[-1]:.2g}"
+        end = "more than 1,000" if values[-1] > 1000 else end
+        return f"after {len(values) - 1} steps {end}"
+
+    ends = "; ".join(f"{name}: {told(values)}" for name, values in above.items())
+    text = (
+        f"Left, contour lines of a loss over {labels[0]} and {labels[1]} with {len(paths)} paths. "
+        f"Right, the loss above its minimum, with the start as 1: {ends}. {alt}"
+    )
+    return Picture(draw, text, (8.6, 4.1))
+
+
+def bars(panels, *, x_label, percent=False, alt=""):
+    """Draw horizontal bars, grouped by label, with their values; several panels side by side.
+
+    Args:
+        panels: {title: {series: {label: value}}}; the series are the same in every panel.
+        x_label: with units.
+        percent: format values in per cent.
+        alt: appended to the computed alt text, which names each series' longest bar.
+    """
+
+    def form(value):
+        small = percent and 0 < value < 0.005
+        return "<1%" if small else f"{value:.0%}" if percent else f"{value:.3g}"
+
+    groups = [max(map(len, series.values())) for series in panels.values()]
+    count = max(map(len, panels.values()))
+
+    def draw(figure):
+        axes = figure.subplots(1, len(panels), squeeze=False)[0]
+        for axis, (title, series) in zip(axes, panels.items(), strict=True):
+            peak = max(max(values.values()) for values in series.values())
+            for i, (name, values) in enumerate(series.items()):
+                at = np.arange(len(values)) + (i - (len(series) - 1) / 2) * 0.4
+                style = dict(color=COLOURS[i % 7], hatch=["", "///"][i % 2], edgecolor="white")
+                drawn = axis.barh(at, values.values(), 0.38, label=name, **style)
+                axis.bar_label(drawn, [form(v) for v in values.values()], padding=3)
+            axis.set_yticks(range(len(values)), values)
+            axis.tick_params(axis="y", length=0)
+            axis.invert_yaxis()
+            axis.set_xticks([])
+            axis.spines["bottom"].set_visible(False)
+            axis.set_xlim(0, 1.18 * peak)
+            axis.set_xlabel(x_label)
+            axis.set_title(title)
+        handles, names = axes[0].get_legend_handles_labels()
+        figure.legend(handles, names, loc="outside upper center", ncols=len(names))
+
+    told = " ".join(
+        f"{title}: "
+        + "; ".join(
+            f"{name}, most in {(most := max(values, key=values.get))} ({form(values[most])})"
+            for name, values in series.items()
+        )
+        + "."
+        for title, series in panels.items()
+    )
+    size = (min(8.6, 4.3 * len(panels)), 1.3 + max(groups) * 0.24 * count)
+    return Picture(draw, f"Bars, {x_label}. {told} {alt}", size)
+
+
+def runs(results, *, x_label, percent=False, guess=None, alt=""):
+    """Draw every run as a dot, with a line from lowest to highest and the mean as a bar.
+
+    Args:
+        results: {row: {series: values of the runs}}; a row for each model, say, and a colour for
+            each case it was tried on. The series are the same in every row.
+        x_label: with units.
+        percent: format values in per cent.
+        guess: where to draw a dotted line for guessing, or None.
+        alt: appended to the computed alt text.
+    """
+    from matplotlib.ticker import PercentFormatter
+
+    form = "{:.1%}" if percent else "{:.3g}"
+    series = list(next(iter(results.values())))
+    height = 0.34  # inches between two lines of dots
+
+    def told(values):
+        mean, low, high = map(form.format, (values.mean(), values.min(), values.max()))
+        return f"{mean} ({low} to {high})"
+
+    results = {
+        row: {name: np.asarray(values, float) for name, values in cases.items()}
+        for row, cases in results.items()
+    }
+    count = max(len(v) for cases in results.values() for v in cases.values())
+
+    def draw(figure):
+        axis = figure.subplots()
+        step = len(series) + 0.6
+        for i, cases in enumerate(results.values()):
+            for j, (name, values) in enumerate(cases.items()):
+                at, colour = i * step + j, COLOURS[(0, 5, 2, 1)[j % 4]]
+                axis.plot([values.min(), values.max()], [at, at], color=colour, lw=1)
+                label = name if i == 0 else None
+                dots = dict(marker="os^D"[j % 4], ms=6, mfc="none", ls="none", color=colour)
+                axis.plot(values, [at] * len(values), label=label, **dots)
+                axis.plot([values.mean()] * 2, [at - 0.33, at + 0.33], color=colour, lw=2.6)
+                where = dict(transform=axis.get_yaxis_transform(), va="center", fontsize=9)
+                axis.text(1.02, at, told(values), color=colour, **where)
+        middle = (len(series) - 1) / 2
+        axis.set_yticks([i * step + middle for i in range(len(results))], list(results))
+        axis.tick_params(axis="y", length=0)
+        axis.set_ylim(len(results) * step - 0.9, -0.8)
+        if guess is not None:
+            axis.axvline(guess, color="#777777", ls=":", lw=1.2, label="guessing")
+        if percent:
+            axis.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        axis.set_xlabel(f"{x_label}; {count} runs each, mean (lowest to highest)")
+        axis.grid(axis="x", color="#dddddd", linewidth=0.7)
+        figure.legend(loc="outside upper center", ncols=4)
+
+    lines = "; ".join(
+        f"{row}, {name}: {told(values)}"
+        for row, cases in results.items()
+        for name, values in cases.items()
+    )
+    text = f"{x_label}, {count} runs each, as mean (lowest to highest). {lines}. {alt}"
+    return Picture(draw, text, (8.2, 1.2 + height * len(results) * (len(series) + 0.6)))
 
 
 def confusion(truth, predicted, class_names, *, source=""):
@@ -281,7 +493,7 @@ def confusion(truth, predicted, class_names, *, source=""):
 
     def draw(figure):
         axis = figure.subplots()
-        axis.imshow(np.sqrt(wrong), cmap="Oranges")
+        axis.imshow(np.sqrt(wrong), cmap="Oranges", vmin=0, vmax=1.5 * np.sqrt(max(wrong.max(), 1)))
         for (row, column), count in np.ndenumerate(counts):
             if count:
                 style = dict(color="#555555") if row == column else dict(weight="bold")
@@ -294,12 +506,14 @@ def confusion(truth, predicted, class_names, *, source=""):
         axis.set_ylabel("it is")
         axis.set_title(source, fontsize=8, color="#555555")
 
-    alt = (
-        f"Confusion matrix on {source or 'these images'}: {np.trace(counts)} of {counts.sum()} "
-        f"right; the most frequent mistake, {wrong.max()} times, takes "
-        f"{class_names[worst[0]]} for {class_names[worst[1]]}."
-    )
-    return Picture(draw, alt, (4.8, 4.8))
+    right = f"{np.trace(counts)} of {counts.sum()} right"
+    alt = f"Confusion matrix on {source or 'these images'}: {right}"
+    if wrong.any():
+        alt += (
+            f"; the most frequent mistake, {wrong.max()} times, takes "
+            f"{class_names[worst[0]]} for {class_names[worst[1]]}"
+        )
+    return Picture(draw, alt + ".", (4.8, 4.8))
 
 
 def _image(axis, picture):
@@ -317,5 +531,5 @@ def _frame(row, column, height, width):
 
 def _short(value):
     if isinstance(value, (float, np.floating)):
-        value = f"{value:.2f}".rstrip("0").rstrip(".")
+        value = f"{round(float(value), 2) + 0.0:.2f}".rstrip("0").rstrip(".")
     return str(value).replace("-", "−")

@@ -6,6 +6,8 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache
 
+import numpy as np
+
 __all__ = ["Device", "Run", "device", "fit"]
 
 
@@ -76,7 +78,6 @@ def device():
 def _step_seconds(policy):
     """Seconds for one training step of two convolutional layers, the best of several."""
     import keras
-    import numpy as np
 
     layers = keras.layers
     model = keras.Sequential(
@@ -134,7 +135,7 @@ def fit(build, x, y, *, epochs, batch_size=100, seed=0, validation=None, label="
 
     Raises:
         ValueError: if build is not a function that gives a compiled model, x and y differ in
-            length, or the loss stops being a number.
+            length, epochs is less than 1, or the loss or a weight stops being a number.
     """
     import keras
 
@@ -145,6 +146,8 @@ def fit(build, x, y, *, epochs, batch_size=100, seed=0, validation=None, label="
         )
     if len(x) != len(y) or len(x) == 0:
         raise ValueError(f"x and y must be equally long and not empty, got {len(x)} and {len(y)}.")
+    if epochs < 1:
+        raise ValueError(f"epochs must be at least 1, got {epochs}.")
     where = device()
     keras.utils.set_random_seed(seed)
     with where.scope():
@@ -166,16 +169,18 @@ def fit(build, x, y, *, epochs, batch_size=100, seed=0, validation=None, label="
         verbose=0,
     ).history
     seconds = time.perf_counter() - start
-    if not all(map(_is_number, history.get("loss", [float("nan")]))):
+    # ReLU turns what is not a number into 0, so that the loss alone would not tell.
+    if not (np.isfinite(history["loss"]).all() and all(map(_is_finite, model.get_weights()))):
         raise ValueError(
-            "The loss is no longer a number: training diverged. Try a smaller learning rate."
+            "The loss or a weight is no longer a number: training diverged. Try a smaller "
+            "learning rate, and see that x holds numbers only."
         )
     history = {name: [float(value) for value in values] for name, values in history.items()}
     return Run(model, history, seed, seconds, where)
 
 
-def _is_number(value):
-    return value == value and abs(value) != float("inf")
+def _is_finite(weights):
+    return np.isfinite(weights.astype("float32")).all()
 
 
 def _progress(epochs, steps, label):

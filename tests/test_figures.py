@@ -1,0 +1,124 @@
+"""Pictures: that they are pictures, and that their words say what they show."""
+
+import struct
+
+import IPython.display
+import numpy as np
+import pytest
+from cnnlab.figures import Picture, confusion, curves, images, maps, numbers, say, ties
+
+
+def check(picture, *words):
+    """Assert that this is a PNG with an alt text that holds these words."""
+    assert isinstance(picture, Picture)
+    assert picture.png.startswith(b"\x89PNG\r\n\x1a\n") and len(picture.png) > 1000
+    assert picture.alt and picture.alt == " ".join(picture.alt.split())
+    assert repr(picture) == picture.alt
+    for word in words:
+        assert str(word) in picture.alt
+
+
+def pixels_wide(picture):
+    return struct.unpack(">I", picture.png[16:20])[0]
+
+
+def test_a_picture_shows_itself_and_falls_back_on_its_words():
+    picture = Picture(lambda figure: figure.subplots(), "a  frame\n and nothing in it", (3, 2))
+    check(picture, "a frame and nothing in it")
+    data, metadata = picture._repr_mimebundle_()
+    assert data == {"image/png": picture.png, "text/plain": picture.alt}
+    assert metadata["image/png"]["width"] == 3 * 96
+    assert pixels_wide(picture) > 3 * 96  # sharp on fine screens
+
+
+def test_the_same_picture_has_the_same_bytes():
+    """So that rebuilding the notebooks changes nothing."""
+    matrix = np.arange(12).reshape(3, 4)
+    assert numbers(("a", matrix)).png == numbers(("a", matrix)).png
+
+
+def test_drawing_leaves_matplotlib_as_it_was():
+    import matplotlib
+
+    before = dict(matplotlib.rcParams)
+    numbers(("a", np.eye(2)))
+    assert dict(matplotlib.rcParams) == before
+
+
+def test_say_displays_markdown(monkeypatch):
+    shown = []
+    monkeypatch.setattr(IPython.display, "display", shown.append)
+    say("""
+        There are **9** weights.
+
+        $x^2$
+    """)
+    (text,) = shown
+    assert isinstance(text, IPython.display.Markdown)
+    assert text.data == "There are **9** weights.\n\n$x^2$"
+
+
+@pytest.mark.parametrize("shape", [(7, 8, 8, 3), (7, 8, 8, 1), (7, 8, 8)])
+def test_images(shape):
+    pictures = np.random.default_rng(0).random(shape)
+    check(images(pictures, list("abcdefg"), columns=4, source="a test"), "7 images", "a test")
+    check(images(pictures, range(7)), "labelled 0, 1, 2, 3, 4, 5, 6")
+    check(images(pictures[:1]), "1 image ")
+
+
+def test_numbers_are_all_in_the_words():
+    kernel = np.array([[0, -1], [-1, 0]])
+    means = np.array([[0.5, 2.0, 1 / 3]])
+    picture = numbers(("kernel", kernel), ("means", means), signs=("*",), mark=[(0, 0, 1, 2)])
+    check(picture, "kernel: 0 −1; −1 0.", "means: 0.5 2 0.33.")
+
+
+def test_numbers_that_round_to_nothing_have_no_sign():
+    check(numbers(("small", np.array([[-0.001, 0.001]]))), "small: 0 0.")
+
+
+def test_maps_say_what_they_are_told_to():
+    matrices = np.random.default_rng(0).normal(size=(5, 4, 6))
+    for signed in (True, False):
+        picture = maps(matrices, list("abcde"), alt="five kernels", columns=3, signed=signed)
+        check(picture, "five kernels")
+    check(maps(np.zeros((1, 3, 3)), ["nothing"], alt="all zero"), "all zero")
+
+
+def test_signed_maps_show_zero_white():
+    """And unsigned ones do not: there the smallest value is black."""
+    matrices = [np.full((2, 2), 0.0)]
+    matrices[0][0, 0] = 1
+    signed, unsigned = (maps(matrices, [""], alt="x", signed=s) for s in (True, False))
+    assert signed.png != unsigned.png
+    flipped = maps([-matrices[0]], [""], alt="x")
+    assert flipped.png != signed.png
+
+
+@pytest.mark.parametrize("weights", [9, 20])
+def test_ties(weights):
+    matrix = np.arange(-1, 35).reshape(6, 6) % weights
+    matrix[0] = -1
+    picture = ties([matrix, matrix], ["one", "two"], count=[weights] * 2, alt=f"{weights} colours")
+    check(picture, f"{weights} colours")
+
+
+def test_curves_tell_where_each_line_begins_and_ends():
+    series = {"train": [[3.0, 2.0, 1.0], [5.0, 2.0, 0.5]], "test": [4.0, 3.0, 2.5]}
+    picture = curves(series, x_label="epoch", y_label="loss", title="t", alt="Both fall.")
+    check(picture, "loss against epoch", "train goes from 4 to 0.75", "test goes from 4 to 2.5")
+    check(picture, "Both fall.")
+    shares = curves({"net": [0.5, 0.975]}, x_label="epoch", y_label="accuracy", percent=True)
+    check(shares, "net goes from 50.0% to 97.5%")
+
+
+def test_confusion_counts_and_names_the_worst_mistake():
+    truth, predicted = [0, 0, 0, 1, 1, 2, 2, 2], [0, 1, 0, 1, 2, 0, 0, 2]
+    picture = confusion(truth, predicted, ["cat", "dog", "fox"], source="a test")
+    check(picture, "a test", "4 of 8 right", "2 times, takes fox for cat")
+
+
+def test_confusion_without_a_mistake_names_none():
+    picture = confusion([0, 1, 2], [0, 1, 2], ["cat", "dog", "fox"])
+    check(picture, "3 of 3 right")
+    assert "takes" not in picture.alt
