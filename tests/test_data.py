@@ -458,7 +458,7 @@ def test_a_host_that_hangs(monkeypatch, capsys, surroundings):
         monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{mute.getsockname()[1]}")
         start = time.monotonic()
         line = falls_back("mnist", capsys)
-    assert time.monotonic() - start < 30
+    assert time.monotonic() - start < 60
     assert "timed out" in line
     assert left(surroundings) == []
 
@@ -599,7 +599,8 @@ def test_a_download_that_works(name, server, expect, capsys):
 def test_a_download_that_fails_leaves_nothing(
     name, fault, server, monkeypatch, capsys, surroundings
 ):
-    monkeypatch.setattr(cnnlab.data, "_CONNECT_SECONDS", 1)
+    if fault == "stalls":
+        monkeypatch.setattr(cnnlab.data, "_CONNECT_SECONDS", 1)
     server.files, server.fault = files_of(name, small(name)), fault
     line = falls_back(name, capsys)
     words = {"truncated": "retrieval incomplete", "stalls": "timed out"}
@@ -684,7 +685,7 @@ def run(script, **environment):
         env=here | environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
