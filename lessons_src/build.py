@@ -1,9 +1,10 @@
 """Turn chapter sources into executed notebooks: `python lessons_src/build.py [--all] [NAME ...]`.
 
 Reads lessons_src/chapters/NAME.md (MyST text notebooks), writes book/NAME.ipynb. Without --all it
-builds only what is older than its source or the package. The notebooks run on the built-in data,
-so that anyone can reproduce every output. The alt text of a picture, which the picture computes
-and shows as its plain-text form, is copied to where the site looks for it.
+builds only what is older than its source or the package, and where only prose has changed it keeps
+the outputs. The notebooks run on the built-in data, so that anyone can reproduce every output. The
+alt text of a picture, which the picture computes and shows as its plain-text form, is copied to
+where the site looks for it.
 """
 
 import argparse
@@ -43,6 +44,22 @@ def execute(notebook):
             describe(cell)
 
 
+def keep_outputs(notebook, target):
+    """Take the outputs of the notebook that is there, if its code is the same; say whether."""
+    if not target.exists():
+        return False
+    new, old = (
+        [cell for cell in cells if cell.cell_type == "code"]
+        for cells in (notebook.cells, nbformat.read(target, as_version=4).cells)
+    )
+    if [cell.source for cell in new] != [cell.source for cell in old]:
+        return False
+    for cell, before in zip(new, old, strict=True):
+        cell.outputs, cell.execution_count = before.outputs, before.execution_count
+        describe(cell)
+    return True
+
+
 def describe(cell):
     """Give the cell's picture its alt text on the site."""
     for output in cell.outputs:
@@ -59,13 +76,14 @@ def main():
     package = max(p.stat().st_mtime for p in (ROOT / "lessons_src" / "cnnlab").glob("*.py"))
     for source in sorted(SOURCES.glob("*.md")):
         target = ROOT / "book" / f"{source.stem}.ipynb"
-        newest = max(package, source.stat().st_mtime)
-        fresh = target.exists() and target.stat().st_mtime >= newest and not options.all
+        built = target.stat().st_mtime if target.exists() else 0
+        fresh = built >= max(package, source.stat().st_mtime) and not options.all
         if source.stem in options.names or (not options.names and not fresh):
             start = time.perf_counter()
             print(f"{source.stem} ...", end=" ", flush=True)
             notebook = read(source)
-            execute(notebook)
+            if options.all or package > built or not keep_outputs(notebook, target):
+                execute(notebook)
             # Written whole or not at all: a stopped run leaves the old notebook.
             part = target.with_suffix(".part")
             nbformat.write(notebook, part)

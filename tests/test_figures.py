@@ -5,7 +5,20 @@ import struct
 import IPython.display
 import numpy as np
 import pytest
-from cnnlab.figures import Picture, confusion, curves, images, maps, numbers, say, ties
+from cnnlab.figures import (
+    Picture,
+    bars,
+    confusion,
+    curve_panels,
+    curves,
+    descent,
+    images,
+    maps,
+    numbers,
+    runs,
+    say,
+    ties,
+)
 
 
 def check(picture, *words):
@@ -110,6 +123,38 @@ def test_curves_tell_where_each_line_begins_and_ends():
     check(picture, "Both fall.")
     shares = curves({"net": [0.5, 0.975]}, x_label="epoch", y_label="accuracy", percent=True)
     check(shares, "net goes from 50.0% to 97.5%")
+
+
+def test_curve_panels_tell_the_same_for_each_panel():
+    panels = {"pixels": ([0, 2, 4], {"net": [[0.9, 0.5, 0.7], [0.9, 0.4, 0.7]]})}
+    picture = curve_panels(panels, y_label="accuracy", percent=True, alt="It dips.")
+    check(picture, "accuracy", "against pixels, net goes from 90.0% at 0 to 70.0% at 4")
+    check(picture, "lowest point of 45.0%", "It dips.")
+
+
+def test_descent_tells_how_far_down_each_path_gets():
+    def bowl(w, b):
+        return w**2 + b**2
+
+    paths = {"slow": [[2, 0], [1, 0]], "done": [[2, 0], [1, 1], [0, 0]]}
+    picture = descent(bowl, paths, best=(0, 0), window=(-3, 3, -3, 3), alt="Two paths.")
+    check(
+        picture, "2 paths", "slow: after 1 steps 0.25", "done: after 2 steps less than a millionth"
+    )
+    check(picture, "Two paths.")
+
+
+def test_bars_name_the_longest():
+    panels = {"all": {"net": {"cat": 0.2, "dog": 0.7}, "guess": {"cat": 0.5, "dog": 0.001}}}
+    picture = bars(panels, x_label="share", percent=True)
+    check(picture, "share", "all:", "net, most in dog (70%)", "guess, most in cat (50%)")
+
+
+def test_runs_tell_mean_and_spread():
+    results = {"MLP": {"moved": [0.25, 0.5, 0.75]}, "CNN": {"moved": [0.9, 0.9, 0.9]}}
+    picture = runs(results, x_label="accuracy", percent=True, guess=0.1)
+    check(picture, "accuracy, 3 runs each", "MLP, moved: 50.0% (25.0% to 75.0%)")
+    check(picture, "CNN, moved: 90.0% (90.0% to 90.0%)")
 
 
 def test_confusion_counts_and_names_the_worst_mistake():
