@@ -118,3 +118,24 @@ def test_nothing_raw_but_citations(source):
     prose = "\n".join(c.source for c in build.read(source).cells if c.cell_type == "markdown")
     assert set(re.findall(r"\{([\w:]+)\}`", prose)) <= {"cite:t", "cite:p"}
     assert ":::" not in prose and "```{" not in prose
+
+
+def test_every_glossary_term_is_linked_from_a_chapter():
+    terms = re.findall(r"^## (.+)$", (ROOT / "book" / "glossary.md").read_text(), re.M)
+    text = "\n".join(source.read_text() for source in CHAPTERS)
+    for term in terms:
+        assert f"](glossary.md#{term.lower().replace(' ', '-')})" in text, f"{term!r} is not linked"
+
+
+def test_the_map_names_every_mistake_and_the_chapters_prove_theirs():
+    text = (ROOT / "book" / "map.md").read_text()
+    rows = re.findall(r"^\| (E\d+) \|[^|]*\| (.+) \|$", text, re.M)
+    assert [number for number, _ in rows] == [f"E{n}" for n in range(1, 25)]
+    for number, where in rows:
+        link = re.search(r"\((.+)\.ipynb\)", where)
+        if link is None:
+            assert "to come" in where
+            continue
+        chapter = (ROOT / "lessons_src" / "chapters" / f"{link[1]}.md").read_text()
+        listed = chapter.split("## The sources' mistakes met here")[1]
+        assert re.search(rf"\b{number}\b", listed), f"{link[1]} does not list {number}"

@@ -11,7 +11,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from cnnlab.ledger import output_size, pair
 
 # Patches are multiplied a block at a time, so that a block stays in the processor's cache.
-_BLOCK_BYTES = 1 << 20
+_BLOCK_BYTES = 1 << 22
 
 
 def conv2d(images, kernels, bias=None, *, strides=1, padding="valid", dilation=1):
