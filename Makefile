@@ -40,9 +40,7 @@ test: $(READY)  ## prove that the course is true: style, package, site and every
 		--nbval --nbval-current-env tests book
 
 test-full: $(READY)  ## run the notebooks on the full data in CNNLAB_DATA, asserts only
-	@# Chapter 4 is left out until it has been run on the full data and timed.
-	CNNLAB_TIER=full $(BIN)/pytest -v --durations 8 --nbval-lax --nbval-current-env \
-		--ignore book/04-pooling.ipynb book
+	CNNLAB_TIER=full $(BIN)/pytest -v --durations 8 --nbval-lax --nbval-current-env book
 
 lessons: $(READY)  ## execute the changed chapter sources into book/
 	$(BIN)/python lessons_src/build.py

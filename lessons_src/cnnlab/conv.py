@@ -10,8 +10,9 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from cnnlab.ledger import output_size, pair
 
-# Patches are multiplied a block at a time, so that a block stays in the processor's cache.
-_BLOCK_BYTES = 1 << 22
+# Patches are multiplied a block at a time, so that a block stays in the processor's cache. With
+# much smaller blocks the C library gives back and fetches memory at every call: 1.6 times slower.
+_BLOCK_BYTES = 6_500_000
 
 
 def conv2d(images, kernels, bias=None, *, strides=1, padding="valid", dilation=1):
@@ -189,10 +190,15 @@ def _pad(images, size, strides, padding, dilation, fill):
     _output_shape(images.shape, size, strides, padding, dilation)  # raises if nothing fits
     if padding == "valid":
         return images
-    steps = zip(images.shape[-3:-1], size, pair(strides), pair(dilation), strict=True)
-    around = [same_padding(n, k, strides=s, dilation=d) for n, k, s, d in steps]
-    none = [(0, 0)]
-    return np.pad(images, none * (images.ndim - 3) + around + none, constant_values=fill)
+    *leading, height, width, channels = images.shape
+    steps = zip((height, width), size, pair(strides), pair(dilation), strict=True)
+    (top, bottom), (left, right) = (
+        same_padding(n, k, strides=s, dilation=d) for n, k, s, d in steps
+    )
+    shape = (*leading, top + height + bottom, left + width + right, channels)
+    padded = np.full(shape, fill, images.dtype)
+    padded[..., top : top + height, left : left + width, :] = images
+    return padded
 
 
 def _check(images, kernels, bias):
