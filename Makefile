@@ -1,6 +1,6 @@
 # Every task of the course, one target each. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help book test test-full lessons lab bench lock clean
+.PHONY: help book test test-full lessons lab bench reproduce lock clean
 .DELETE_ON_ERROR:
 
 # The first Python on the path that the course supports; `make PYTHON=... book` overrides it.
@@ -52,6 +52,11 @@ lab: $(READY)  ## open your own copy of the lessons (folder work/) in JupyterLab
 
 bench: $(READY)  ## time our convolution beside TensorFlow and SciPy
 	$(BIN)/python tests/bench.py
+
+SEEDS := 1
+reproduce: $(READY)  ## train the sources' networks (SYSTEMS="S3 S7" SEEDS=3 EPOCHS=10), for hours
+	CNNLAB_TIER=$(or $(CNNLAB_TIER),full) $(BIN)/python -m cnnlab.training $(SYSTEMS) \
+		--seeds $(SEEDS) $(if $(EPOCHS),--epochs $(EPOCHS))
 
 lock: $(READY)  ## compute requirements.txt anew from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv

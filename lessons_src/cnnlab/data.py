@@ -70,6 +70,7 @@ _KNOWN = {
         ("cifar-10-batches-py-target", "cifar-10-batches-py-target_archive"),
     ),
 }
+NAMES = tuple(_KNOWN)
 _CONNECT_SECONDS = 10
 
 
@@ -94,7 +95,7 @@ class DataUnavailable(RuntimeError):
     """The full data set cannot be had; the message says why and what to do."""
 
 
-def load(name):
+def load(name, tier=None):
     """Load a data set: from `CNNLAB_DATA`, Keras's cache or a download, else what is built in.
 
     `CNNLAB_DATA` names a folder with `mnist.npz`, `cifar10.npz` or `fashion_mnist.npz` (arrays
@@ -106,6 +107,7 @@ def load(name):
 
     Args:
         name: "mnist", "fashion_mnist" or "cifar10".
+        tier: "sample" or "full", instead of what `CNNLAB_TIER` says.
 
     Returns:
         Dataset. Its `source` says what it is: drawings never pass for photographs.
@@ -119,7 +121,7 @@ def load(name):
     """
     if name not in _KNOWN:
         raise ValueError(f"There is no data set {name!r}. Choose from: {', '.join(_KNOWN)}.")
-    tier = os.environ.get("CNNLAB_TIER", "")
+    tier = tier or os.environ.get("CNNLAB_TIER", "")
     if tier not in ("", "sample", "full"):
         raise ValueError(f'CNNLAB_TIER must be "sample", "full" or unset, got {tier!r}.')
     if tier == "sample":

@@ -6,12 +6,12 @@ images take them as `cnnlab.data.load` gives them, (28, 28, 1) or (32, 32, 3).
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import keras
 from keras import Input, Sequential, layers
 
-__all__ = ["SYSTEMS", "System"]
+__all__ = ["SYSTEMS", "VARIANTS", "System"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class System:
         fraction of them held out. None in other places: the source does not say.
     `reported`: the results that the source gives; accuracies between 0 and 1.
     `note`: what differs from the source, and why.
+    `assumed`: entries of the recipe that the source leaves open, as `reproduce` fills them in.
     """
 
     id: str
@@ -40,6 +41,7 @@ class System:
     recipe: dict
     reported: dict
     note: str = ""
+    assumed: dict = field(default_factory=dict)
 
 
 def logits():
@@ -61,6 +63,20 @@ def lee_cnn():
     return Sequential([
         Input((28, 28, 1)),
         layers.Conv2D(25, 3),  # no activation
+        layers.MaxPooling2D(2),
+        layers.Conv2D(50, 3),
+        layers.MaxPooling2D(2),
+        layers.Flatten(),
+        layers.Dense(100, activation="relu"),
+        logits(),
+    ])  # fmt: skip
+
+
+def lee_cnn_as_printed():
+    return Sequential([
+        Input((28, 28, 1)),
+        layers.Conv2D(25, 3),
+        layers.Permute((3, 1, 2)),  # maps first, but the layers below read maps last
         layers.MaxPooling2D(2),
         layers.Conv2D(50, 3),
         layers.MaxPooling2D(2),
@@ -313,7 +329,9 @@ SYSTEMS = {
             None,
             recipe("cifar10", epochs=20),
             dict(first_epoch_train_loss=2.116, train_loss=0.126, test_accuracy=0.6361),
-            "The source gives no rate of dropout. Ours is that of S6, in the same three places.",
+            "The source gives no rate of dropout. Ours is that of S6, in the same three places. "
+            "Optimizer, learning rate and batch are those of S3, by the same author.",
+            dict(optimizer="Adam", learning_rate=0.001, batch_size=100),
         ),
         System(
             "S6",
@@ -324,6 +342,8 @@ SYSTEMS = {
             4_239_978,
             recipe("cifar10", batch_size=100, epochs=10),
             dict(train_accuracy=0.8528, test_loss=0.850, test_accuracy=0.7414),
+            "The source does not name the optimizer; we take Adam, as in S5.",
+            dict(optimizer="Adam"),
         ),
         System(
             "S7",
@@ -378,7 +398,8 @@ SYSTEMS = {
             recipe("mnist"),
             dict(test_accuracy=0.993),
             "The source gives a result and no architecture. Ours is S8's, on 28 × 28 × 1: an "
-            "assumption.",
+            "assumption. So are the optimizer and the batch, also S8's, and twelve epochs.",
+            dict(optimizer="Adam", batch_size=32, epochs=12),
         ),
         System(
             "S11",
@@ -401,6 +422,7 @@ SYSTEMS = {
             recipe("mnist"),
             {},
             "The source gives formulas, and no run. Its last layer has a ReLU, ours has not.",
+            dict(optimizer="Adam", batch_size=100, epochs=10),
         ),
         System(
             "S13",
@@ -438,6 +460,22 @@ SYSTEMS = {
             {},
             "Two sources, tfk and tf2notes, name it; neither builds it. Every kernel of the second "
             "convolution sees all six maps, and the output layer is dense: the form usual today.",
+            dict(optimizer="Adam", batch_size=100, epochs=10),
         ),
     ]
+}
+
+# Networks that a source built by mistake.
+VARIANTS = {
+    "S2-printed": System(
+        "S2-printed",
+        "CNN with 25 and 50 kernels, as its code was printed",
+        "lee",
+        lee_cnn_as_printed,
+        138_110,
+        138_110,
+        _LEE,
+        SYSTEMS["S2"].reported,
+        "The network behind the source's result: its rows and channels are mixed up.",
+    )
 }

@@ -1,14 +1,23 @@
-"""Training with Keras: on whatever device there is, with progress and from a fixed seed."""
+"""Training with Keras: on whatever device there is, with progress and from a fixed seed.
 
+`python -m cnnlab.training S3 S7 --seeds 3` trains systems of the sources by their own recipes.
+"""
+
+import argparse
 import os
+import sys
 import time
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 
-__all__ = ["Device", "Run", "device", "fit"]
+from cnnlab import data, records
+from cnnlab.models import SYSTEMS, VARIANTS
+
+__all__ = ["Device", "Run", "device", "fit", "reproduce"]
 
 
 @dataclass(frozen=True)
@@ -188,20 +197,25 @@ def _progress(epochs, steps, label):
     import keras
 
     class Progress(keras.callbacks.Callback):
+        first = None  # the epoch that this run began with
+
         def on_train_begin(self, logs=None):
-            self.start = self.shown = time.perf_counter()
-            self.epoch, self.line = 0, _Line()
+            self.line = _Line()
 
         def on_epoch_begin(self, epoch, logs=None):
             self.epoch = epoch
+            if self.first is None:
+                self.first, self.start = epoch, time.perf_counter()
+                self.shown = self.start
 
         def on_train_batch_end(self, batch, logs=None):
             now = time.perf_counter()
             if now - self.shown > 0.5:
                 self.shown = now
-                done = (self.epoch * steps + batch + 1) / (epochs * steps)
+                done = (self.epoch - self.first + (batch + 1) / steps) / (epochs - self.first)
                 left = (now - self.start) * (1 - done) / done
-                self.show(logs, f"{done:.0%}, about {left:.0f} s left")
+                left = f"{left:.0f} s" if left < 100 else f"{left / 60:.0f} min"
+                self.show(logs, f"{done:.0%}, about {left} left")
 
         def on_epoch_end(self, epoch, logs=None):
             self.show(logs, f"{time.perf_counter() - self.start:.0f} s")
@@ -242,3 +256,201 @@ class _Line:
     def close(self):
         if not self.notebook:
             print()
+
+
+def reproduce(key, *, seed=0, epochs=None, folder=records.RESULTS):
+    """Train a system of the sources by its recipe on the full data, and write a record of it.
+
+    After each epoch everything is saved under `folder/unfinished`. A run that was stopped, by
+    whatever, goes on from there when it is called again, and loses only the epoch it was in. The
+    order of the images depends on the seed and the epoch alone.
+
+    Args:
+        key: a name in `cnnlab.models.SYSTEMS` or `VARIANTS` that learns from images.
+        seed: decides first weights, order and dropout.
+        epochs: how many; by default as many as the recipe says.
+        folder: where the record goes, as `KEY-seedN.json`.
+
+    Returns:
+        The record, a dict as `cnnlab.records.records` describes it. If it is already there with
+        as many epochs, nothing is trained.
+
+    Raises:
+        ValueError: for an unknown system, or one that does not learn from images.
+        RecordMismatch: if a record or an unfinished run of this name was made with other data,
+            another recipe or other versions.
+        DataUnavailable: if the full data cannot be had (and `CNNLAB_TIER` is not "sample").
+        OSError: if the record cannot be written; what was saved before stays.
+    """
+    import keras
+
+    if key not in _learners():
+        raise ValueError(f"{key!r} is not a system that learns from images: {list(_learners())}.")
+    system = _learners()[key]
+    recipe = {**system.recipe, **system.assumed}
+    epochs = epochs or recipe["epochs"]
+    images = data.load(recipe["data"], os.environ.get("CNNLAB_TIER") or "full")
+    total = min(len(images.x_train), recipe["images"] or len(images.x_train))
+    last = total - int(total * (recipe["validation"] or 0))
+    x, y = images.x_train[:last], images.y_train[:last]
+    validation = (images.x_train[last:total], images.y_train[last:total])
+    folder = Path(folder)
+    (folder / "unfinished").mkdir(parents=True, exist_ok=True)
+    final, draft, saved = (
+        folder / f"{key}-seed{seed}.json",
+        folder / "unfinished" / f"{key}-seed{seed}.json",
+        folder / "unfinished" / f"{key}-seed{seed}.keras",
+    )
+    where = device()
+    record = {
+        "system": key,
+        "seed": seed,
+        "recipe": recipe,
+        "parameters": system.build().count_params(),
+        "source": images.source,
+        "data": {
+            "train": len(x),
+            "validation": total - last,
+            "test": len(images.x_test),
+            "digest": records.digest(x, y, *validation, images.x_test, images.y_test),
+        },
+        "versions": records.versions(),
+        "precision": where.policy,
+        "device": where.name,
+        "processor": records.processor(),
+        "epochs": [],
+    }
+    for path in (final, draft):
+        if path.exists():
+            found = records.read(path)
+            advice = f"{path} was made in another way; move it, or give another folder"
+            records.check_same(record, found, advice)
+            if len(found["epochs"]) >= epochs and path == final:
+                return found
+    with where.scope():
+        if draft.exists() and saved.exists():
+            model = _load(saved)
+            record = found  # the draft was read last
+        else:
+            keras.utils.set_random_seed(seed)
+            model = system.build()
+            rate = {"learning_rate": recipe["learning_rate"]} if recipe["learning_rate"] else {}
+            model.compile(
+                optimizer=getattr(keras.optimizers, recipe["optimizer"])(**rate),
+                loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+                metrics=["accuracy"],
+                jit_compile=False,
+            )
+    steps = -(-len(x) // recipe["batch_size"])
+    # The draft is written before the weights, so that it may be one epoch ahead of them.
+    done = int(model.optimizer.iterations) // steps
+    record["epochs"] = record["epochs"][:done]
+    progress = _progress(epochs, steps, f"{key}, seed {seed}")
+    for epoch in range(done, epochs):
+        start = time.perf_counter()
+        order = np.random.default_rng([seed, epoch]).permutation(len(x))
+        history = model.fit(
+            x[order],
+            y[order],
+            batch_size=recipe["batch_size"],
+            initial_epoch=epoch,
+            epochs=epoch + 1,
+            shuffle=False,
+            callbacks=[progress],
+            verbose=0,
+        ).history
+        row = {name: float(values[0]) for name, values in history.items()}
+        if len(validation[0]):
+            row |= _scores(model, *validation, "validation_")
+        row |= _scores(model, images.x_test, images.y_test, "test_", halves=True)
+        row["seconds"] = round(time.perf_counter() - start, 2)
+        if not np.isfinite(row["loss"]):
+            raise ValueError(f"{key}, seed {seed}: the loss is not a number in epoch {epoch + 1}.")
+        record["epochs"].append(row)
+        with _writing(draft, epoch):
+            records.write(draft, record)
+            part = saved.with_suffix(".part.keras")
+            model.save(part)
+            part.replace(saved)
+    record["train"] = _scores(model, x, y)
+    with _writing(final, epochs - 1):
+        records.write(final, record)
+    if epochs >= (recipe["epochs"] or epochs):
+        draft.unlink()
+        saved.unlink()
+    return record
+
+
+def _learners():
+    """The systems that learn from images."""
+    systems = {**SYSTEMS, **VARIANTS}
+    return {key: each for key, each in systems.items() if each.recipe["data"] in data.NAMES}
+
+
+def _scores(model, x, y, prefix="", halves=False):
+    """Loss and accuracy of a model that gives logits; on request the accuracy of each half too."""
+    logits = model.predict(x, batch_size=500, verbose=0).astype(np.float64)
+    logits -= logits.max(axis=1, keepdims=True)
+    losses = np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(len(y)), y]
+    right = logits.argmax(axis=1) == y
+    scores = {f"{prefix}loss": float(losses.mean()), f"{prefix}accuracy": float(right.mean())}
+    if halves:
+        middle = len(y) // 2
+        scores[f"{prefix}accuracy_halves"] = [
+            float(right[:middle].mean()),
+            float(right[middle:].mean()),
+        ]
+    return scores
+
+
+def _load(path):
+    import keras
+
+    try:
+        return keras.models.load_model(path)
+    except Exception as problem:  # Keras raises whatever the damage leads to
+        raise ValueError(
+            f"The saved model {path} cannot be read ({type(problem).__name__}). Delete it, and "
+            "the run starts from its beginning."
+        ) from None
+
+
+@contextmanager
+def _writing(path, epoch):
+    try:
+        yield
+    except OSError as problem:
+        raise OSError(
+            f"Epoch {epoch + 1} could not be saved in {path.parent}: {problem}. What was saved "
+            "before is still there: make room, and start again."
+        ) from None
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        prog="make reproduce", description="Train systems of the sources by their own recipes."
+    )
+    able = list(_learners())
+    parser.add_argument("systems", nargs="*", default=able, help=f"of {', '.join(able)}")
+    parser.add_argument("--seeds", type=int, default=1, help="how many seeds, from 0 on")
+    parser.add_argument("--epochs", type=int, help="instead of what the recipe says")
+    parser.add_argument("--results", type=Path, default=records.RESULTS, help="folder of records")
+    options = parser.parse_args()
+    try:
+        print(device())
+        for key in options.systems:
+            for seed in range(options.seeds):
+                record = reproduce(key, seed=seed, epochs=options.epochs, folder=options.results)
+                rows = record["epochs"]
+                print(
+                    f"{key}, seed {seed}: test accuracy {rows[-1]['test_accuracy']:.2%} after "
+                    f"{len(rows)} epochs of {np.mean([row['seconds'] for row in rows]):.1f} s"
+                )
+    except KeyboardInterrupt:
+        sys.exit("\nStopped. Start again to go on from the last whole epoch.")
+    except (ValueError, OSError, data.DataUnavailable) as problem:
+        sys.exit(f"\n{problem}")
+
+
+if __name__ == "__main__":
+    main()
