@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -258,7 +258,7 @@ class _Line:
             print()
 
 
-def reproduce(key, *, seed=0, epochs=None, folder=records.RESULTS):
+def reproduce(key, *, seed=0, epochs=None, precision=None, folder=records.RESULTS):
     """Train a system of the sources by its recipe on the full data, and write a record of it.
 
     After each epoch everything is saved under `folder/unfinished`. A run that was stopped, by
@@ -269,6 +269,8 @@ def reproduce(key, *, seed=0, epochs=None, folder=records.RESULTS):
         key: a name in `cnnlab.models.SYSTEMS` or `VARIANTS` that learns from images.
         seed: decides first weights, order and dropout.
         epochs: how many; by default as many as the recipe says.
+        precision: a Keras precision policy, such as "float32"; by default what `device` chooses.
+            An unfinished run keeps the one it began with.
         folder: where the record goes, as `KEY-seedN.json`.
 
     Returns:
@@ -302,6 +304,7 @@ def reproduce(key, *, seed=0, epochs=None, folder=records.RESULTS):
         folder / "unfinished" / f"{key}-seed{seed}.keras",
     )
     where = device()
+    where = replace(where, policy=precision or where.policy)
     record = {
         "system": key,
         "seed": seed,
@@ -434,13 +437,20 @@ def main():
     parser.add_argument("systems", nargs="*", default=able, help=f"of {', '.join(able)}")
     parser.add_argument("--seeds", type=int, default=1, help="how many seeds, from 0 on")
     parser.add_argument("--epochs", type=int, help="instead of what the recipe says")
+    parser.add_argument("--precision", help="a Keras policy, instead of the faster one here")
     parser.add_argument("--results", type=Path, default=records.RESULTS, help="folder of records")
     options = parser.parse_args()
     try:
         print(device())
         for key in options.systems:
             for seed in range(options.seeds):
-                record = reproduce(key, seed=seed, epochs=options.epochs, folder=options.results)
+                record = reproduce(
+                    key,
+                    seed=seed,
+                    epochs=options.epochs,
+                    precision=options.precision,
+                    folder=options.results,
+                )
                 rows = record["epochs"]
                 print(
                     f"{key}, seed {seed}: test accuracy {rows[-1]['test_accuracy']:.2%} after "
