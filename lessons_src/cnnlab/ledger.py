@@ -193,6 +193,7 @@ def _calls(model, inputs):
         if id(tensor) in seen:
             continue
         seen.add(id(tensor))
+        # Not public, but `layer.input` knows only the first call, and `Sequential.add` calls again.
         layer, call, _ = tensor._keras_history
         if layer not in model.layers:
             raise ValueError(f"The ledger has no rule for {layer.name!r}, which is not a layer.")
