@@ -35,7 +35,8 @@ book: $(READY)  ## build the website, and open it if there is a desktop
 test: $(READY)  ## prove that the course is true: style, package, site and every notebook
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/jupyter-book build . -W -n --keep-going -q
+	@# All pages anew: a page that is up to date would not repeat its warning.
+	$(BIN)/jupyter-book build . --all -W -n --keep-going -q
 	CNNLAB_TIER=sample CUDA_VISIBLE_DEVICES=-1 $(BIN)/pytest -n 2 --dist loadfile -ra --durations 8 \
 		--nbval --nbval-current-env tests book
 

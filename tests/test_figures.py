@@ -12,6 +12,7 @@ from cnnlab.figures import (
     curve_panels,
     curves,
     descent,
+    fits,
     images,
     maps,
     numbers,
@@ -123,6 +124,11 @@ def test_curves_tell_where_each_line_begins_and_ends():
     check(picture, "Both fall.")
     shares = curves({"net": [0.5, 0.975]}, x_label="epoch", y_label="accuracy", percent=True)
     check(shares, "net goes from 50.0% to 97.5%")
+
+
+def test_fits_tell_how_far_each_curve_goes():
+    picture = fits([0, 1], [0, 2], {"line": {"fit": lambda x: 2 * x}}, window=(-1, 3), alt="Up.")
+    check(picture, "2 points between 0 and 2", "line: fit runs between 0 and 2", "Up.")
 
 
 def test_curve_panels_tell_the_same_for_each_panel():

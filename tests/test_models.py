@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 from cnnlab.ledger import ledger
-from cnnlab.models import SYSTEMS, System, polynomial, recipe
+from cnnlab.models import SYSTEMS, VARIANTS, System, polynomial, recipe
 
 # Recomputed for the course's ledger of facts; None where the source leaves the network open.
 PARAMETERS = {
@@ -146,3 +146,18 @@ def test_a_recipe_knows_its_entries():
     assert recipe("mnist", epochs=3)["epochs"] == 3
     with pytest.raises(ValueError, match="epoch"):
         recipe("mnist", epoch=3)
+
+
+def test_the_challenge_gives_ten_logits_and_changes_images_in_training_only():
+    system = VARIANTS["challenge"]
+    assert system.recipe.keys() == recipe("cifar10").keys() and system.source == "tfk"
+    keras.utils.set_random_seed(0)
+    model = system.build()
+    assert model.count_params() == system.parameters
+    x = np.random.default_rng(0).random((4, 32, 32, 3), "float32")
+    out = np.asarray(model(x, training=False))
+    assert out.shape == (4, 10) and out.dtype == np.float32 and np.isfinite(out).all()
+    assert np.allclose(out, model.predict(x, verbose=0), atol=1e-4)
+    for layer in model.layers[:2]:
+        assert np.array_equal(layer(x, training=False), x)
+        assert not np.array_equal(layer(x, training=True), x)

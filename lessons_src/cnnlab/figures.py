@@ -223,6 +223,41 @@ _NINE = np.array(
 )
 
 
+def fits(x, y, panels, *, window, names=("", ""), alt=""):
+    """Show measured points with curves through them, in panels side by side.
+
+    Args:
+        x, y: the points, the same in every panel.
+        panels: {title: {name: function}}; functions of an array of places, none for points alone.
+        window: (bottom, top) of the y axis; a curve that leaves it is cut off.
+        names: what the axes measure.
+        alt: appended to the computed alt text.
+    """
+    x, y = np.asarray(x), np.asarray(y)
+    fine = np.linspace(x.min(), x.max(), 601)
+
+    def draw(figure):
+        axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+        for axis, (title, curves_) in zip(axes, panels.items(), strict=True):
+            for i, (name, function) in enumerate(curves_.items()):
+                style = dict(color=COLOURS[(5, 0, 2)[i % 3]], linestyle=["--", "-", "-."][i % 3])
+                axis.plot(fine, function(fine), lw=1.8, label=name, **style)
+            axis.plot(x, y, "o", color=BLACK, ms=5)
+            axis.set(ylim=window, title=title, xlabel=names[0])
+            if curves_:
+                axis.legend(loc="lower left")
+        axes[0].set_ylabel(names[1])
+
+    told = " ".join(
+        f"{title or name}: {name} runs between {function(fine).min():.2g} and "
+        f"{function(fine).max():.2g}."
+        for title, curves_ in panels.items()
+        for name, function in curves_.items()
+    )
+    text = f"{len(x)} points between {y.min():.2g} and {y.max():.2g}. {told} {alt}"
+    return Picture(draw, text, (min(8.6, 4.6 * len(panels)), 3.2))
+
+
 def curves(series, *, x_label, y_label, x=None, title="", percent=False, alt=""):
     """Draw lines with the spread of several runs.
 

@@ -249,6 +249,27 @@ def lenet5():
     ])  # fmt: skip
 
 
+def challenge():
+    """Ours: small kernels, batch norm, and images that are flipped and shifted.
+
+    `model(x)` flips and shifts too, as Keras's layers do unless told `training=False`.
+    """
+    net = Sequential([
+        Input((32, 32, 3)),
+        layers.RandomFlip("horizontal"),  # these two rest in `predict` and `evaluate`
+        layers.RandomTranslation(0.1, 0.1, fill_mode="constant", interpolation="nearest"),
+    ])  # fmt: skip
+    for kernels, shrink in (32, True), (64, True), (128, False), (128, True), (256, False):
+        net.add(layers.Conv2D(kernels, 3, padding="same", use_bias=False))
+        if shrink:
+            net.add(layers.MaxPooling2D(2))
+        net.add(layers.BatchNormalization(momentum=0.8))  # the weights still move fast
+        net.add(layers.ReLU())
+    net.add(layers.GlobalAveragePooling2D())
+    net.add(logits())
+    return net
+
+
 def recipe(data, **given):
     """A recipe with all its entries; what the source leaves open is None."""
     entries = "images", "optimizer", "learning_rate", "batch_size", "epochs", "validation"
@@ -465,7 +486,7 @@ SYSTEMS = {
     ]
 }
 
-# Networks that a source built by mistake.
+# A network that a source built by mistake, and one that answers a source's challenge.
 VARIANTS = {
     "S2-printed": System(
         "S2-printed",
@@ -477,5 +498,16 @@ VARIANTS = {
         _LEE,
         SYSTEMS["S2"].reported,
         "The network behind the source's result: its rows and channels are mixed up.",
-    )
+    ),
+    "challenge": System(
+        "challenge",
+        "CNN with batch norm and augmentation, CIFAR-10",
+        "tfk",
+        challenge,
+        540_394,
+        None,
+        recipe("cifar10", optimizer="Adam", learning_rate=0.0003, batch_size=64, epochs=10),
+        {},
+        "The source asks its readers for a network better than S5 and S6. This one is ours.",
+    ),
 }
