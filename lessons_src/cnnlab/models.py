@@ -59,10 +59,11 @@ def lee_mlp():
     ])  # fmt: skip
 
 
-def lee_cnn():
+def lee_cnn(between=()):
     return Sequential([
         Input((28, 28, 1)),
         layers.Conv2D(25, 3),  # no activation
+        *between,
         layers.MaxPooling2D(2),
         layers.Conv2D(50, 3),
         layers.MaxPooling2D(2),
@@ -73,17 +74,8 @@ def lee_cnn():
 
 
 def lee_cnn_as_printed():
-    return Sequential([
-        Input((28, 28, 1)),
-        layers.Conv2D(25, 3),
-        layers.Permute((3, 1, 2)),  # maps first, but the layers below read maps last
-        layers.MaxPooling2D(2),
-        layers.Conv2D(50, 3),
-        layers.MaxPooling2D(2),
-        layers.Flatten(),
-        layers.Dense(100, activation="relu"),
-        logits(),
-    ])  # fmt: skip
+    """Its first convolution puts the maps first; the layers after it read the maps last."""
+    return lee_cnn([layers.Permute((3, 1, 2))])
 
 
 def normal():
