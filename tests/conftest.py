@@ -1,7 +1,9 @@
 """What all tests share: examples that are the same on every run, quiet start-up."""
 
 import os
+import shutil
 
+import pytest
 from hypothesis import settings
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -10,3 +12,65 @@ settings.register_profile(
     "cnnlab", derandomize=True, deadline=None, max_examples=60, database=None, print_blob=False
 )
 settings.load_profile("cnnlab")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    program = shutil.which("chromium") or shutil.which("google-chrome")
+    if program is None:
+        message = "no browser: install Chromium (Debian: apt install chromium) to run these tests"
+        pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=program, args=["--no-sandbox", "--disable-background-networking"]
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def live(browser):
+    """Open a live piece as a notebook shows it, alone on a page without a network.
+
+    `live("conv-stepper", image=…)` gives the page; `page.piece` is the element, `page.words()` the
+    sentence that follows what happens, `page.again(image=…)` starts it anew with something else.
+    At the end of the test nothing may have gone wrong.
+    """
+    from cnnlab import demos
+
+    contexts, problems = [], []
+
+    def open_piece(name, *, width=900, dark=False, touch=False, **given):
+        context = browser.new_context(
+            viewport={"width": width, "height": 900}, reduced_motion="reduce", has_touch=touch
+        )
+        contexts.append(context)
+        context.route("**", lambda route: (problems.append(route.request.url), route.abort()))
+        tab = context.new_page()
+        tab.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)
+        tab.on("pageerror", lambda error: problems.append(str(error)))
+        colours = "background: #121212; color: #eee" if dark else "background: #fff"
+        html = demos.show(name, **given)._repr_html_()
+        tab.set_content(
+            f'<!doctype html><html lang="en"><title>{name}</title>'
+            f'<body style="margin: 4px; {colours}"><main><h1>{name}</h1>{html}</main></body></html>'
+        )
+        tab.piece = tab.locator(f"cnn-{name}")
+        tab.words = lambda: tab.piece.locator(".words").inner_text()
+        tab.result = lambda: tab.piece.evaluate("piece => piece.result && cnn.toRows(piece.result)")
+        tab.again = lambda **given: tab.piece.evaluate(
+            """(piece, given) => {
+                const fresh = document.createElement(piece.localName);
+                fresh.dataset.given = JSON.stringify(given);
+                piece.replaceWith(fresh);
+            }""",
+            demos.PIECES[name](**given),
+        )
+        return tab
+
+    yield open_piece
+    for context in contexts:
+        context.close()
+    assert problems == []

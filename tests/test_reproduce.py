@@ -8,6 +8,8 @@ import sys
 import time
 
 import pytest
+from cnnlab import data
+from cnnlab.models import SYSTEMS
 from cnnlab.records import RecordMismatch, records
 from cnnlab.training import reproduce
 
@@ -56,6 +58,16 @@ def test_a_finished_run_is_not_repeated_and_a_longer_one_goes_on(tmp_path, sampl
     halves = long["epochs"][1]["test_accuracy_halves"]
     assert sum(halves) / 2 == pytest.approx(long["epochs"][1]["test_accuracy"])
     assert 0.8 < long["train"]["accuracy"] <= 1
+
+
+def test_weights_are_kept_on_request(tmp_path, sample):
+    record = reproduce("S1", epochs=1, folder=tmp_path)
+    assert reproduce("S1", epochs=1, folder=tmp_path, keep=True)["train"] == record["train"]
+    model = SYSTEMS["S1"].build()
+    model.load_weights(tmp_path / "S1-seed0.weights.h5")
+    digits = data.load("mnist")
+    right = model.predict(digits.x_test, verbose=0).argmax(axis=1) == digits.y_test
+    assert right.mean() == pytest.approx(record["epochs"][0]["test_accuracy"], abs=0.005)
 
 
 @pytest.mark.parametrize("field, value", [("versions", {"keras": "2"}), ("data", {"digest": "0"})])

@@ -258,7 +258,7 @@ class _Line:
             print()
 
 
-def reproduce(key, *, seed=0, epochs=None, precision=None, folder=records.RESULTS):
+def reproduce(key, *, seed=0, epochs=None, precision=None, keep=False, folder=records.RESULTS):
     """Train a system of the sources by its recipe on the full data, and write a record of it.
 
     After each epoch everything is saved under `folder/unfinished`. A run that was stopped, by
@@ -271,6 +271,7 @@ def reproduce(key, *, seed=0, epochs=None, precision=None, folder=records.RESULT
         epochs: how many; by default as many as the recipe says.
         precision: a Keras precision policy, such as "float32"; by default what `device` chooses.
             An unfinished run keeps the one it began with.
+        keep: also keep the trained weights beside the record, as `KEY-seedN.weights.h5`.
         folder: where the record goes, as `KEY-seedN.json`.
 
     Returns:
@@ -298,8 +299,9 @@ def reproduce(key, *, seed=0, epochs=None, precision=None, folder=records.RESULT
     validation = (images.x_train[last:total], images.y_train[last:total])
     folder = Path(folder)
     (folder / "unfinished").mkdir(parents=True, exist_ok=True)
-    final, draft, saved = (
+    final, weights, draft, saved = (
         folder / f"{key}-seed{seed}.json",
+        folder / f"{key}-seed{seed}.weights.h5",
         folder / "unfinished" / f"{key}-seed{seed}.json",
         folder / "unfinished" / f"{key}-seed{seed}.keras",
     )
@@ -328,7 +330,8 @@ def reproduce(key, *, seed=0, epochs=None, precision=None, folder=records.RESULT
             found = records.read(path)
             advice = f"{path} was made in another way; move it, or give another folder"
             records.check_same(record, found, advice)
-            if len(found["epochs"]) >= epochs and path == final:
+            there = path == final and (weights.exists() or not keep)
+            if there and len(found["epochs"]) >= epochs:
                 return found
     with where.scope():
         if draft.exists() and saved.exists():
@@ -378,6 +381,8 @@ def reproduce(key, *, seed=0, epochs=None, precision=None, folder=records.RESULT
     record["train"] = _scores(model, x, y)
     with _writing(final, epochs - 1):
         records.write(final, record)
+        if keep:
+            model.save_weights(weights)
     if epochs >= (recipe["epochs"] or epochs):
         draft.unlink()
         saved.unlink()
@@ -438,6 +443,7 @@ def main():
     parser.add_argument("--seeds", type=int, default=1, help="how many seeds, from 0 on")
     parser.add_argument("--epochs", type=int, help="instead of what the recipe says")
     parser.add_argument("--precision", help="a Keras policy, instead of the faster one here")
+    parser.add_argument("--keep", action="store_true", help="also keep the trained weights")
     parser.add_argument("--results", type=Path, default=records.RESULTS, help="folder of records")
     options = parser.parse_args()
     try:
@@ -449,6 +455,7 @@ def main():
                     seed=seed,
                     epochs=options.epochs,
                     precision=options.precision,
+                    keep=options.keep,
                     folder=options.results,
                 )
                 rows = record["epochs"]

@@ -1,0 +1,64 @@
+"""What holds for every live piece, as a notebook shows it: test_demos_*.py operate each one."""
+
+import pytest
+from cnnlab import demos
+
+NAMES = list(demos.PIECES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_it_is_accessible_and_says_what_it_shows(live, name, dark):
+    from axe_playwright_python.sync_playwright import Axe
+
+    tab = live(name, dark=dark)
+    assert tab.piece.evaluate("piece => piece.dark") is dark
+    assert len(tab.words().split()) > 4
+    violations = Axe().run(tab).response["violations"]
+    assert [(v["id"], node["html"]) for v in violations for node in v["nodes"]] == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_fits_on_a_phone(live, name):
+    tab = live(name, width=320, touch=True)
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 320
+    inner = tab.piece.locator("section").evaluate("s => [s.scrollWidth, s.clientWidth]")
+    assert inner[0] <= inner[1], "the piece scrolls sideways"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_control_is_reached_with_the_keyboard_and_shows_it(live, name):
+    tab = live(name)
+    outline = """() => {
+        let active = document.activeElement;
+        while (active?.shadowRoot) active = active.shadowRoot.activeElement;
+        return getComputedStyle(active).outlineStyle;
+    }"""
+    controls = tab.piece.locator(".controls :is(input, select, button):enabled").count()
+    seen = 0
+    for _ in range(controls):
+        tab.keyboard.press("Tab")
+        seen += tab.evaluate(outline) == "solid"
+    assert seen == controls > 0
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_same_output_twice_on_a_page_does_no_harm(live, name):
+    """As when a cell of a notebook runs again."""
+    tab = live(name)
+    html = demos.show(name)._repr_html_()
+    tab.evaluate(
+        """html => {
+            const place = document.createElement("div");
+            place.innerHTML = html;
+            document.body.append(place);
+            const script = place.querySelector("script"), again = document.createElement("script");
+            again.textContent = script.textContent;  // as Jupyter does: innerHTML runs no script
+            script.replaceWith(again);
+        }""",
+        html,
+    )
+    assert (
+        tab.piece.last.locator(".words").inner_text()
+        == tab.piece.first.locator(".words").inner_text()
+    )

@@ -1,0 +1,152 @@
+"""The live piece conv-stepper, operated in a real browser and compared with cnnlab.conv."""
+
+import keras
+import numpy as np
+import pytest
+from cnnlab import demos
+from cnnlab.conv import conv2d
+
+LEE = np.array(
+    [
+        [1, 0, 0, 0, 0, 1],
+        [0, 1, 0, 0, 1, 0],
+        [0, 0, 1, 1, 0, 0],
+        [1, 0, 0, 0, 1, 0],
+        [0, 1, 0, 0, 1, 0],
+        [0, 0, 1, 0, 1, 0],
+    ]
+)
+DIAGONAL = 2 * np.eye(3) - 1
+
+
+def shown(tab):
+    """The numbers of the feature map as the reader sees them."""
+    table = tab.piece.get_by_role("grid", name="feature map")
+    rows = table.locator("tr").all()
+    return [
+        [float(t.replace("−", "-")) for t in row.locator("td").all_inner_texts()] for row in rows
+    ]
+
+
+def test_it_starts_on_the_example_of_chapter_2(live):
+    tab = live("conv-stepper")
+    expected = conv2d(LEE[..., None], DIAGONAL[..., None, None])[..., 0]
+    assert np.array_equal(shown(tab), expected)
+    assert "row 1, column 1: 9 products add up to 3" in tab.words()
+
+
+def settings():
+    rng = np.random.default_rng(0)
+    for _ in range(30):
+        channels = int(rng.integers(1, 4))
+        shape = *rng.integers(4, 11, 2), channels
+        kernel = *rng.integers(1, 5, 2), channels
+        yield {
+            "image": rng.integers(-4, 5, shape).astype(float),
+            "kernel": rng.integers(-3, 4, kernel).astype(float),
+            "strides": int(rng.integers(1, 4)),
+            "padding": str(rng.choice(["valid", "same"])),
+            "dilation": int(rng.integers(1, 3)),
+        }
+
+
+def test_random_settings_equal_ours_and_keras(live):
+    """Even kernels, strides that leave a rest, dilation, channels: with Keras's rules."""
+    tab, compared = live("conv-stepper"), 0
+    for given in settings():
+        if given["strides"] > 1 and given["dilation"] > 1:
+            given["strides"] = 1  # Keras refuses both at once
+        reach = (np.array(given["kernel"].shape[:2]) - 1) * given["dilation"] + 1
+        if given["padding"] == "valid" and (reach > given["image"].shape[:2]).any():
+            continue
+        tab.again(**given)
+        keras_says = keras.ops.conv(
+            given["image"][None],
+            given["kernel"][..., None],
+            strides=given["strides"],
+            padding=given["padding"],
+            dilation_rate=given["dilation"],
+        )[0]
+        assert np.allclose(tab.result(), keras_says, atol=1e-4)
+        assert np.allclose(np.array(shown(tab))[..., None], keras_says, atol=1e-2)
+        compared += 1
+    assert compared > 20
+
+
+def test_the_keyboard_steps_the_window_and_edits(live):
+    tab = live("conv-stepper")
+    tab.piece.get_by_role("grid", name="feature map").locator("td").first.focus()
+    tab.keyboard.press("ArrowRight")
+    assert "row 1, column 2: 9 products add up to −1" in tab.words()
+    tab.keyboard.press("ArrowDown")
+    tab.keyboard.press("End")
+    assert "row 2, column 4" in tab.words()
+    tab.piece.get_by_label("kernel, row 1, column 1").focus()
+    for key in ("ArrowDown", "ArrowRight", "ArrowUp", "ArrowLeft", "Control+a", "5"):
+        tab.keyboard.press(key)
+    kernel = DIAGONAL.copy()
+    kernel[0, 0] = 5
+    assert np.array_equal(shown(tab), conv2d(LEE[..., None], kernel[..., None, None])[..., 0])
+
+
+def test_the_pointer_steps_the_window_and_edits(live):
+    tab = live("conv-stepper", touch=True)
+    tab.piece.get_by_role("grid", name="feature map").locator("td").nth(12).tap()
+    assert "row 4, column 1: 9 products add up to 3" in tab.words()
+    tab.piece.get_by_role("button", name="step").click()
+    assert "row 4, column 2" in tab.words()
+    tab.piece.get_by_label("image, row 4, column 2").fill("2")
+    changed = LEE.copy()
+    changed[3, 1] = 2
+    assert np.array_equal(shown(tab), conv2d(changed[..., None], DIAGONAL[..., None, None])[..., 0])
+
+
+def test_controls_change_the_rules(live):
+    tab = live("conv-stepper")
+    tab.piece.get_by_label("kernel rows").fill("2")
+    tab.piece.get_by_label("kernel columns").fill("4")
+    tab.piece.get_by_label("padding").select_option("same")
+    tab.piece.get_by_label("stride").fill("2")
+    assert np.shape(shown(tab)) == (3, 3)
+    assert "of the window's 8 pixels lie in the padding" in tab.words()
+    tab.piece.get_by_label("channels").fill("2")
+    assert tab.piece.get_by_role("grid").count() == 5
+
+
+def test_a_kernel_that_does_not_fit_is_explained(live):
+    tab = live("conv-stepper")
+    tab.piece.get_by_label("kernel rows").fill("7")
+    assert "does not fit into 6 × 6" in tab.words() and "same" in tab.words()
+    tab.piece.get_by_label("padding").select_option("same")
+    assert np.shape(shown(tab)) == (6, 6)
+
+
+def test_a_layer_of_the_reader(live):
+    layer = keras.layers.Conv2D(4, 3, strides=2, padding="same")
+    image = np.random.default_rng(1).random((8, 8, 2)).round(2)
+    expected = layer(image[None])[0, ..., :1]
+    tab = live("conv-stepper", image=image, layer=layer)
+    assert np.allclose(tab.result(), expected, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"image": np.zeros((28, 28))}, r"at most 12.*\(28, 28, 1\)"),
+        ({"image": np.zeros((5, 5, 4))}, "up to 3 channels, got 4"),
+        ({"image": np.full((5, 5), np.nan)}, "not finite"),
+        ({"image": np.zeros((5, 5, 3)), "kernel": np.zeros((3, 3))}, "3 channels and the kernel 1"),
+        ({"kernel": np.zeros((3, 3, 3))}, "needs an image"),
+        ({"layer": keras.layers.Dense(3)}, "must be a Conv2D .* got Dense"),
+        ({"padding": "full"}, '"valid" or "same"'),
+        ({"colour": "red"}, "does not take colour. It takes: image, kernel"),
+    ],
+)
+def test_what_it_cannot_show_is_refused_in_words(given, message):
+    with pytest.raises(ValueError, match=message):
+        demos.show("conv-stepper", **given)
+
+
+def test_an_unknown_piece_is_refused_with_the_list():
+    with pytest.raises(ValueError, match=r"no live piece 'conv'\. There are: conv-stepper"):
+        demos.show("conv")
