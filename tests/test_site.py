@@ -2,17 +2,20 @@
 
 import functools
 import http.server
+import re
 import threading
 from pathlib import Path
 
 import pytest
 import yaml
 from bs4 import BeautifulSoup
+from cnnlab import demos
 
 ROOT = Path(__file__).resolve().parent.parent
 SITE = ROOT / "_build" / "html"
 _TOC = yaml.safe_load((ROOT / "_toc.yml").read_text())
 PAGES = [_TOC["root"], *(c["file"] for part in _TOC["parts"] for c in part["chapters"])]
+LIVE = re.compile("^cnn-")
 LOOKS = {"light": ("light", 1280), "dark": ("dark", 1280), "phone": ("light", 320)}
 
 
@@ -35,6 +38,8 @@ def test_pictures_exist_and_are_described_and_numbered(name):
     for image in page(name).find("article").find_all("img"):
         assert image.get("alt") and image["alt"] != image["src"]
         assert (SITE / "book" / image["src"]).resolve().is_file()
+        if image.find_parent(LIVE):
+            continue  # the still of a live piece
         caption = image.find_parent("figure").find("figcaption")
         assert caption.find(class_="caption-number") and caption.find(class_="caption-text")
 
@@ -158,3 +163,41 @@ def test_search_finds_a_word(visit):
     tab.wait_for_selector("#search-results li")
     assert "Convolution" in tab.locator("#search-results").inner_text()
     assert tab.problems == []
+
+
+WITH_PIECES = [name for name in PAGES if (SITE / f"{name}.html").exists() and page(name)(LIVE)]
+
+
+def test_every_piece_stands_on_a_page_with_its_picture_and_a_question():
+    found = {piece.name[4:]: piece for name in WITH_PIECES for piece in page(name)(LIVE)}
+    assert set(found) == set(demos.PIECES)
+    for piece in found.values():
+        assert len(piece.img["alt"]) > 40 and "demos.show" in piece.get_text()
+        assert "Question" in piece.find_next_sibling("p").get_text()
+
+
+@pytest.mark.parametrize("name", WITH_PIECES)
+def test_live_pieces_start_and_are_light(visit, address, name):
+    tab = visit(f"{name}.html")
+    for piece in page(name)(LIVE):
+        live = tab.locator(piece.name)
+        assert live.locator(".words").inner_text()
+        assert not live.locator("img").is_visible()
+    sizes = """() => performance.getEntriesByType("resource")
+        .filter(e => e.name.includes("/_static/demos/")).map(e => e.decodedBodySize)"""
+    assert 0 < sum(tab.evaluate(sizes)) < 400_000
+    assert tab.problems == []
+
+
+def test_live_pieces_start_on_a_page_opened_as_a_file(browser):
+    tab = browser.new_page()
+    tab.goto((SITE / "book" / "02-convolution.html").as_uri())
+    assert tab.locator("cnn-conv-stepper .words").inner_text()
+    tab.close()
+
+
+def test_without_javascript_the_picture_stays(browser, address):
+    tab = browser.new_context(java_script_enabled=False).new_page()
+    tab.goto(f"{address}/book/02-convolution.html")
+    assert tab.locator("cnn-conv-stepper img").is_visible()
+    tab.context.close()
