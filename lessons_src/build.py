@@ -4,7 +4,7 @@ Reads lessons_src/chapters/NAME.md (MyST text notebooks), writes book/NAME.ipynb
 builds only what is older than its source or the package, and where only prose has changed it keeps
 the outputs. The notebooks run on the built-in data, so that anyone can reproduce every output. The
 alt text of a picture, which the picture computes and shows as its plain-text form, is copied to
-where the site looks for it.
+where the site looks for it. The weights that the live piece digit-pad loads are written, too.
 """
 
 import argparse
@@ -68,11 +68,24 @@ def describe(cell):
             image["alt"] = output.data["text/plain"]
 
 
+def export_network():
+    """Write the weights that the site's digit-pad loads, if a training has made newer ones."""
+    weights = ROOT / "results" / "S15-seed0.weights.h5"
+    script = ROOT / "lessons_src" / "cnnlab" / "static" / "demos" / "lenet5.js"
+    written = script.stat().st_mtime if script.exists() else 0
+    if weights.exists() and weights.stat().st_mtime > written:
+        from cnnlab.demos import export_lenet5
+
+        export_lenet5()
+        print(f"{script.name} holds the weights of {weights.name}")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", help="chapters, without .md; all if none is given")
     parser.add_argument("--all", action="store_true", help="also those that are up to date")
     options = parser.parse_args()
+    export_network()
     package = max(p.stat().st_mtime for p in (ROOT / "lessons_src" / "cnnlab").glob("*.py"))
     for source in sorted(SOURCES.glob("*.md")):
         target = ROOT / "book" / f"{source.stem}.ipynb"

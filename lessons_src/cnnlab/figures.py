@@ -462,21 +462,20 @@ def runs(results, *, x_label, percent=False, guess=None, alt=""):
         guess: where to draw a dotted line for guessing, or None.
         alt: appended to the computed alt text.
     """
-    from matplotlib.ticker import PercentFormatter
-
     form = "{:.1%}" if percent else "{:.3g}"
     series = list(next(iter(results.values())))
     height = 0.34  # inches between two lines of dots
 
     def told(values):
         mean, low, high = map(form.format, (values.mean(), values.min(), values.max()))
-        return f"{mean} ({low} to {high})"
+        return f"{mean} ({low} to {high})" if len(values) > 1 else mean
 
     results = {
         row: {name: np.asarray(values, float) for name, values in cases.items()}
         for row, cases in results.items()
     }
-    count = max(len(v) for cases in results.values() for v in cases.values())
+    counts = sorted({len(v) for cases in results.values() for v in cases.values()})
+    each = f"{counts[-1]} runs each" if len(counts) == 1 else f"{counts[0]} to {counts[-1]} values"
 
     def draw(figure):
         axis = figure.subplots()
@@ -498,8 +497,8 @@ def runs(results, *, x_label, percent=False, guess=None, alt=""):
         if guess is not None:
             axis.axvline(guess, color="#777777", ls=":", lw=1.2, label="guessing")
         if percent:
-            axis.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-        axis.set_xlabel(f"{x_label}; {count} runs each, mean (lowest to highest)")
+            axis.xaxis.set_major_formatter(lambda x, _: f"{100 * x:.6g}%")
+        axis.set_xlabel(f"{x_label}; {each}, mean (lowest to highest)")
         axis.grid(axis="x", color="#dddddd", linewidth=0.7)
         figure.legend(loc="outside upper center", ncols=4)
 
@@ -508,7 +507,7 @@ def runs(results, *, x_label, percent=False, guess=None, alt=""):
         for row, cases in results.items()
         for name, values in cases.items()
     )
-    text = f"{x_label}, {count} runs each, as mean (lowest to highest). {lines}. {alt}"
+    text = f"{x_label}, {each}, as mean (lowest to highest). {lines}. {alt}"
     return Picture(draw, text, (8.2, 1.2 + height * len(results) * (len(series) + 0.6)))
 
 

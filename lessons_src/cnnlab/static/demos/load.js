@@ -2,6 +2,7 @@
 "use strict";
 {
   const SHARED = ["piece", "grid", "plot", "arrays"];
+  const NEEDS = { "digit-pad": ["network", "lenet5", "ink"] }; // as in demos.py
   const here = document.currentScript.src.replace(/load\.js.*$/, "");
   const load = (name) => {
     const script = document.createElement("script");
@@ -13,6 +14,6 @@
     const tags = [...document.querySelectorAll("article *")].map((node) => node.localName);
     const pieces = new Set(tags.filter((tag) => tag.startsWith("cnn-")).map((tag) => tag.slice(4)));
     if (pieces.size) SHARED.forEach(load);
-    pieces.forEach(load);
+    pieces.forEach((piece) => [...(NEEDS[piece] ?? []), piece].forEach(load));
   });
 }

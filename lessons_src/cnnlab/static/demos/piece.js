@@ -23,6 +23,7 @@ globalThis.cnn ??= {};
       border: 1px solid var(--line); border-radius: 5px; padding: .15rem .4rem; min-height: 28px; }
     input[type=number] { width: 4.6em; }
     input[type=range] { padding: 0; width: 8em; accent-color: var(--blue); }
+    label .at { min-width: 2.2em; font-variant-numeric: tabular-nums; }
     input[type=checkbox] { min-height: 0; width: 18px; height: 18px; accent-color: var(--blue); }
     button { cursor: pointer; }
     button:disabled { opacity: .5; cursor: default; }
@@ -48,6 +49,7 @@ globalThis.cnn ??= {};
       this.given = JSON.parse(this.dataset.given ?? "{}"); // what cnnlab.demos.show was given
       this.state = {};
       this.inputs = {};
+      this.dataset.lmSuppressShortcuts = "true"; // for JupyterLab: what is typed here is not for it
       const root = this.attachShadow({ mode: "open" });
       root.innerHTML = `<style>${STYLE}${style}</style><section aria-label="${title}">
         <p class="title">${title}</p><div class="controls"></div><div class="stage"></div>
@@ -108,6 +110,7 @@ globalThis.cnn ??= {};
       this.state[name] = value;
       const input = this.inputs[name];
       if (input) input[input.type === "checkbox" ? "checked" : "value"] = value;
+      input?.tell?.();
     }
 
     // A labelled input whose value lands in this.state[name].
@@ -118,6 +121,7 @@ globalThis.cnn ??= {};
         const value = read(input);
         if (value === undefined) return; // half typed
         this.state[name] = value;
+        input.tell?.();
         this.changed?.(name);
         this.update();
       });
@@ -126,15 +130,26 @@ globalThis.cnn ??= {};
       return input;
     }
 
-    number(name, label, value, { min, max, step = 1, slider = false }) {
+    // A slider shows where it stands, as `text(value)` says it.
+    number(name, label, value, { min, max, step = 1, slider = false, text = cnn.short }) {
       this.state[name] = value;
       const input = cnn.make("input", { type: slider ? "range" : "number", min, max, step, value });
       if (!slider) input.addEventListener("change", () => { input.value = this.state[name]; });
-      return this.#control(name, label, input, () => {
+      this.#control(name, label, input, () => {
         const typed = input.valueAsNumber;
         const fits = typed >= min && typed <= max && (step % 1 || typed % 1 === 0);
         return fits ? typed : undefined;
       });
+      if (slider) {
+        const shown = cnn.make("span", { class: "at", "aria-hidden": "true" });
+        input.tell = () => {
+          shown.textContent = text(this.state[name]);
+          input.setAttribute("aria-valuetext", shown.textContent);
+        };
+        input.after(shown);
+        input.tell();
+      }
+      return input;
     }
 
     choice(name, label, value, options) {

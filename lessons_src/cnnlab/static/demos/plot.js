@@ -2,7 +2,7 @@
 "use strict";
 {
   const STYLE = `
-    svg.plot { display: block; background: var(--paper); }
+    svg.plot { display: block; height: auto; background: var(--paper); }
     svg.plot .axis { stroke: var(--line); stroke-width: 1; }
     svg.plot .curve { fill: none; stroke-width: 2.5; }
   `;

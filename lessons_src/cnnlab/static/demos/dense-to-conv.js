@@ -1,0 +1,312 @@
+// From a dense layer to a convolution: cut the wires outside the window, then let all outputs share one kernel.
+"use strict";
+{
+  const IMAGE = ["100001", "010010", "001100", "100010", "010010", "001010"]; // the example of chapter 2
+  const KERNEL = [[0.9, -0.6, -0.5], [-0.4, 0.8, -0.3], [-0.2, -0.1, 0.7]]; // looks for a diagonal, in nine numbers
+
+  const count = (n, thing) => `${n} ${thing}${n === 1 ? "" : "s"}`;
+  const place = (at, columns) => `row ${Math.floor(at / columns) + 1}, column ${(at % columns) + 1}`;
+  const span = (numbers) => {
+    const low = Math.min(...numbers), high = Math.max(...numbers);
+    return low === high ? `${low}` : `${low} to ${high}`;
+  };
+
+  // Which kernel weight stands at each place of the matrix, -1 where there is no wire. Rows are pixels, columns
+  // are outputs, as in cnnlab.conv.dense_ties.
+  function findWires([height, width], [rows, columns], down, across, stride) {
+    const ties = cnn.array([height * width, down.count * across.count], -1), outputs = ties.shape[1];
+    for (let r = 0; r < down.count; r++) {
+      for (let c = 0; c < across.count; c++) {
+        for (let i = 0; i < rows; i++) {
+          for (let j = 0; j < columns; j++) {
+            const y = r * stride - down.before + i, x = c * stride - across.before + j;
+            if (y < 0 || x < 0 || y >= height || x >= width) continue; // over the padding: no pixel, no wire
+            ties.data[(y * width + x) * outputs + r * across.count + c] = i * columns + j;
+          }
+        }
+      }
+    }
+    return ties;
+  }
+
+  // ±0.1 … ±0.9, never 0: a weight of 0 would look like a wire that is cut.
+  const weight = (next) => ((next() < 0.5 ? -1 : 1) * (1 + Math.floor(next() * 9))) / 10;
+
+  class DenseToConv extends cnn.Piece {
+    static title = "From dense to convolution";
+    static style = cnn.Grid.style + `
+      canvas { display: block; border: 1px solid var(--line); cursor: crosshair; }
+      .decimals table.grid td { font-size: .75rem; width: 2.5em; min-width: 2.5em; }
+      @container (max-width: 420px) { table.grid td { width: 1.8em; min-width: 1.8em; height: 1.8em; } }`;
+
+    build() {
+      const { kernel = KERNEL, size = [6, 6], strides = 1, padding = "valid" } = this.given;
+      this.kernel = cnn.fromRows(kernel);
+      this.size = size;
+      this.image = this.#picture();
+      this.layer = "dense";
+      this.touched = { output: 0 };
+      this.news = "layer"; // what the sentence is about: the layer, or what is touched
+      const stages = ["dense", "masked", "shared"];
+      this.stages = new Map(stages.map((name) => [name, this.button(name, () => {
+        this.layer = name;
+        this.news = "layer";
+        if (name !== "shared" && "weight" in this.touched) this.touched = { output: 0 };
+      })]));
+      this.number("side", "image size", Math.max(...size), { min: 1, max: 8 });
+      this.number("rows", "kernel rows", kernel.length, { min: 1, max: 7 });
+      this.number("columns", "kernel columns", kernel[0].length, { min: 1, max: 7 });
+      this.number("stride", "stride", strides, { min: 1, max: 4 });
+      this.choice("padding", "padding", padding, ["valid", "same"]);
+      this.#layOut();
+    }
+
+    #layOut() {
+      const { make, Grid } = cnn;
+      const touch = (what) => { this.touched = what; this.news = "touch"; this.update(); };
+      this.imageGrid = new Grid({ label: "image", move: (r, c) => touch({ pixel: r * this.size[1] + c }) });
+      this.outputGrid = new Grid({ label: "outputs", move: (r, c) => touch({ output: r * this.across.count + c }) });
+      this.kernelGrid = new Grid({ label: "kernel", move: (r, c) => touch({ weight: r * this.kernel.shape[1] + c }),
+        edit: (r, c, value) => {
+          this.kernel.data[r * this.kernel.shape[1] + c] = value;
+          this.update();
+        } });
+      this.canvas = make("canvas", { tabindex: 0, role: "application" });
+      this.canvas.addEventListener("focus", () => touch({ wire: this.#wire() }));
+      this.canvas.addEventListener("keydown", (event) => this.#key(event, touch));
+      for (const type of ["pointerdown", "pointermove"]) {
+        this.canvas.addEventListener(type, (event) => { if (event.buttons) touch({ wire: this.#under(event) }); });
+      }
+      const box = (content) => make("div", {}, make("p"), content);
+      [this.imageBox, this.outputBox, this.matrixBox, this.kernelBox] =
+        [this.imageGrid.element, this.outputGrid.element, this.canvas, this.kernelGrid.element].map(box);
+      this.outputBox.className = this.kernelBox.className = "decimals"; // smaller numbers in wider cells
+      this.stage.append(this.imageBox, this.outputBox, this.matrixBox, this.kernelBox);
+    }
+
+    // The example of chapter 2, cut or filled up to another size.
+    #picture() {
+      const next = cnn.random(5), [height, width] = this.size;
+      const rows = Array.from({ length: height }, (_, r) => Array.from({ length: width }, (_, c) => {
+        const chance = next() < 0.4 ? 1 : 0;
+        return Number(IMAGE[r]?.[c] ?? chance);
+      }));
+      return cnn.fromRows(rows);
+    }
+
+    changed(name) {
+      const { side, rows, columns } = this.state;
+      if (name === "side") {
+        this.size = [side, side];
+        this.image = this.#picture();
+      }
+      if (name === "rows" || name === "columns") { // keep the weights that stay
+        const old = cnn.toRows(this.kernel), next = cnn.random(rows * 10 + columns);
+        this.kernel = cnn.fromRows(Array.from({ length: rows }, (_, i) => Array.from({ length: columns }, (_, j) => {
+          const fresh = weight(next);
+          return old[i]?.[j] ?? fresh;
+        })));
+      }
+      this.touched = { output: 0 };
+      this.news = "layer";
+    }
+
+    // The touched place of the matrix as [pixel, output]; if something else is touched, its first place.
+    #wire() {
+      return this.touched.wire ?? this.places[0] ?? [0, 0];
+    }
+
+    #under(event) {
+      const box = this.canvas.getBoundingClientRect(), [inputs, outputs] = this.ties.shape;
+      const at = (distance, length, n) => Math.max(0, Math.min(n - 1, Math.floor((distance / length) * n)));
+      return [at(event.clientY - box.top, box.height, inputs), at(event.clientX - box.left, box.width, outputs)];
+    }
+
+    #key(event, touch) {
+      const step = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
+      if (!step || event.ctrlKey || event.altKey || event.metaKey) return;
+      event.preventDefault();
+      const [pixel, output] = this.#wire(), [inputs, outputs] = this.ties.shape;
+      const within = (n, size) => Math.max(0, Math.min(size - 1, n));
+      touch({ wire: [within(pixel + step[0], inputs), within(output + step[1], outputs)] });
+    }
+
+    update() {
+      const { stride, padding } = this.state, [height, width] = this.size, [kh, kw] = this.kernel.shape;
+      this.down = cnn.places(height, kh, stride, padding);
+      this.across = cnn.places(width, kw, stride, padding);
+      const fits = this.down.count > 0 && this.across.count > 0;
+      for (const box of [this.outputBox, this.matrixBox]) box.hidden = !fits;
+      this.kernelBox.hidden = this.layer !== "shared";
+      this.ties = findWires(this.size, [kh, kw], this.down, this.across, stride);
+      this.places = [];
+      this.#count();
+      if (fits) this.#fill();
+      else this.result = null;
+      this.#draw(fits);
+      if (fits) this.say(this.news === "layer" ? this.#aboutLayer() : this.#aboutTouched());
+      else this.say(`The kernel covers ${kh} × ${kw} pixels and does not fit into ${height} × ${width}. `
+        + 'Use a smaller kernel, a larger image, or padding "same".', true);
+    }
+
+    // How many weights each layer has, and in how many places each weight of the kernel stands.
+    #count() {
+      const wires = this.ties.data.filter((tie) => tie >= 0);
+      this.uses = new Array(this.kernel.data.length).fill(0);
+      for (const tie of wires) this.uses[tie]++;
+      this.counts = { dense: this.ties.data.length, masked: wires.length, shared: this.uses.filter(Boolean).length };
+      for (const [name, button] of this.stages) {
+        button.textContent = `${name}: ${this.counts[name]}`;
+        button.setAttribute("aria-pressed", name === this.layer);
+      }
+    }
+
+    // Is there a wire from this pixel to this output?
+    #wired(at) {
+      return this.layer === "dense" || this.ties.data[at] >= 0;
+    }
+
+    // The matrix, the outputs (pixels times matrix), and the places that belong to what is touched.
+    #fill() {
+      const { ties, kernel, image, layer } = this, [inputs, outputs] = ties.shape, next = cnn.random(3);
+      this.result = cnn.array([inputs, outputs]);
+      this.outputs = cnn.array([this.down.count, this.across.count]);
+      for (let at = 0; at < inputs * outputs; at++) {
+        const own = weight(next), pixel = Math.floor(at / outputs), output = at % outputs;
+        if (!this.#wired(at)) continue;
+        this.result.data[at] = layer === "shared" ? kernel.data[ties.data[at]] : own;
+        this.outputs.data[output] += image.data[pixel] * this.result.data[at];
+        if (this.#isTouched(at, pixel, output)) this.places.push([pixel, output]);
+      }
+    }
+
+    #isTouched(at, pixel, output) {
+      const { touched, ties } = this, tie = ties.data[at];
+      if ("output" in touched) return output === touched.output;
+      if ("pixel" in touched) return pixel === touched.pixel;
+      if ("weight" in touched) return tie === touched.weight;
+      const [p, o] = touched.wire;
+      if (this.layer === "shared") return tie === ties.data[p * ties.shape[1] + o]; // the same weight elsewhere
+      return pixel === p && output === o;
+    }
+
+    #draw(fits) {
+      const [height, width] = this.size, [kh, kw] = this.kernel.shape, { touched, places, ties } = this;
+      const [pixels, outputs] = [new Set(places.map(([p]) => p)), new Set(places.map(([, o]) => o))];
+      const weights = new Set(places.map(([p, o]) => ties.data[p * ties.shape[1] + o]));
+      const mark = (at, here, touchedOnes) => (at === here ? "here" : touchedOnes.has(at) ? "window" : "");
+      const [pixel, output] = touched.wire ?? [touched.pixel, touched.output];
+      this.imageGrid.show(cnn.toRows(this.image), (r, c) => mark(r * width + c, pixel, pixels));
+      this.imageBox.firstChild.textContent = `image ${height} × ${width}`;
+      this.kernelGrid.show(cnn.toRows(this.kernel), (r, c) => mark(r * kw + c, touched.weight, weights));
+      this.kernelBox.firstChild.textContent = `kernel ${kh} × ${kw}`;
+      if (!fits) return;
+      this.outputGrid.show(cnn.toRows(this.outputs), (r, c) => mark(r * this.across.count + c, output, outputs));
+      this.outputBox.firstChild.textContent = `outputs ${this.down.count} × ${this.across.count}`;
+      this.#drawMatrix();
+    }
+
+    #drawMatrix() {
+      const [inputs, outputs] = this.ties.shape, { canvas, result, places, touched } = this;
+      this.matrixBox.firstChild.textContent = `weights ${inputs} × ${outputs}`;
+      canvas.setAttribute("aria-label", `Weights: ${count(inputs, "row")}, one for each pixel, and `
+        + `${count(outputs, "column")}, one for each output. Arrow keys go from weight to weight.`);
+      const cell = Math.max(3, Math.min(14, Math.floor(330 / inputs), Math.floor(280 / outputs)));
+      const sharp = globalThis.devicePixelRatio || 1, context = canvas.getContext("2d");
+      [canvas.width, canvas.height] = [outputs * cell * sharp, inputs * cell * sharp];
+      canvas.style.width = `${outputs * cell + 2}px`; // 2: the border
+      context.scale(sharp, sharp);
+      context.fillStyle = this.colour("paper");
+      context.fillRect(0, 0, outputs * cell, inputs * cell);
+
+      // Blue above 0, orange below, stronger the further from 0; a cut wire leaves the paper empty.
+      const peak = result.data.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-9);
+      const [blue, orange, grey, ink] = ["blue", "orange", "line", "ink"].map((name) => this.colour(name));
+      result.data.forEach((value, at) => {
+        if (!this.#wired(at)) return;
+        context.fillStyle = value > 0 ? blue : value < 0 ? orange : grey;
+        context.globalAlpha = 0.2 + 0.6 * Math.abs(value / peak);
+        context.fillRect((at % outputs) * cell, Math.floor(at / outputs) * cell, cell, cell);
+      });
+      context.globalAlpha = 1;
+
+      // Lines between blocks: a row of the image down, a row of outputs across.
+      context.fillStyle = grey;
+      for (let p = this.size[1]; p < inputs; p += this.size[1]) context.fillRect(0, p * cell - 0.5, outputs * cell, 1);
+      for (let o = this.across.count; o < outputs; o += this.across.count) {
+        context.fillRect(o * cell - 0.5, 0, 1, inputs * cell);
+      }
+
+      // A frame around every place that is touched, and a ring around the one under the finger.
+      context.strokeStyle = ink;
+      context.lineWidth = cell > 5 ? 2 : 1;
+      for (const [p, o] of places) context.strokeRect(o * cell + 1, p * cell + 1, cell - 2, cell - 2);
+      if (!touched.wire) return;
+      const [p, o] = touched.wire;
+      context.lineWidth = 2;
+      context.beginPath();
+      context.arc((o + 0.5) * cell, (p + 0.5) * cell, cell * 1.3, 0, 2 * Math.PI);
+      context.stroke();
+    }
+
+    #aboutLayer() {
+      const [inputs, outputs] = this.ties.shape, { dense, masked, shared } = this.counts;
+      if (this.layer === "dense") {
+        return `Dense: ${count(inputs, "pixel")} times ${count(outputs, "output")} make ${count(dense, "weight")}, `
+          + "each its own.";
+      }
+      if (this.layer === "masked") {
+        const kept = new Array(outputs).fill(0);
+        this.ties.data.forEach((tie, at) => { kept[at % outputs] += tie >= 0; });
+        return `Masked: each output keeps the ${span(kept)} weights of its window. ${masked} of ${dense} weights `
+          + `may differ from 0, each still its own.`;
+      }
+      const all = this.kernel.data.length, used = this.uses.filter(Boolean);
+      return `Shared: ${masked} places hold only ${count(shared, "different weight")}, each in ${span(used)} places.`
+        + (all > shared ? ` The kernel's other ${all - shared} never lie on a pixel.` : "");
+    }
+
+    #aboutTouched() {
+      const { touched, places } = this, all = count(this.ties.shape[1], "output");
+      if ("output" in touched) return this.#aboutOutput(touched.output);
+      if ("weight" in touched) return this.#aboutWeight(touched.weight);
+      if ("pixel" in touched) {
+        return `The pixel in ${this.#pixelAt(touched.pixel)} is seen by ${places.length} of ${all}.`;
+      }
+      return this.#aboutWire(...touched.wire);
+    }
+
+    #pixelAt(at) {
+      return place(at, this.size[1]);
+    }
+
+    #outputAt(at) {
+      return place(at, this.across.count);
+    }
+
+    #aboutOutput(output) {
+      const { layer, places } = this, many = count(places.length, "pixel");
+      const seen = layer === "dense" ? `all ${many}` : `the ${many} of its window`;
+      const own = `${count(places.length, "weight")} of its own`;
+      const whose = layer === "shared" ? "the weights that all outputs share" : own;
+      return `The output in ${this.#outputAt(output)} sees ${seen}, with ${whose}. `
+        + `Its value is ${cnn.short(this.outputs.data[output])}.`;
+    }
+
+    #aboutWire(pixel, output) {
+      const at = pixel * this.ties.shape[1] + output;
+      const wire = `from the pixel in ${this.#pixelAt(pixel)} to the output in ${this.#outputAt(output)}`;
+      if (!this.#wired(at)) return `There is no wire ${wire}: this weight is 0 and stays 0.`;
+      if (this.layer === "shared") return this.#aboutWeight(this.ties.data[at], `The wire ${wire} carries the`);
+      return `The weight ${wire} is ${cnn.short(this.result.data[at])}. It stands in this place only.`;
+    }
+
+    #aboutWeight(index, start = "The") {
+      const found = this.places.length, all = this.ties.shape[1];
+      const which = `kernel's weight in ${place(index, this.kernel.shape[1])}, ${cnn.short(this.kernel.data[index])}`;
+      return `${start} ${which}. It stands in ${count(found, "place")}`
+        + (found === all ? ", one for each output." : `; in the other ${all - found} windows it lies on the padding.`);
+    }
+  }
+  cnn.define("dense-to-conv", DenseToConv);
+}

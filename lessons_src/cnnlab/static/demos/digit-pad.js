@@ -1,0 +1,462 @@
+// Draw a digit, and a trained network reads it: the maps of every layer and the probabilities, as you draw.
+"use strict";
+{
+  const { SIZE, FINE, READY, curve, stroke, asMnist, asDrawn, moved } = cnn.ink; // a drawing has FINE² cells a pixel
+
+  // What can be done to the image. Beside each slider stands what the network says at every `cell`.
+  const MOVES = {
+    right: { label: "shift right", rest: 0, min: -8, max: 8, step: 1, cell: 1, unit: " px" },
+    down: { label: "shift down", rest: 0, min: -8, max: 8, step: 1, cell: 1, unit: " px" },
+    zoom: { label: "zoom", rest: 1, min: 0.4, max: 2, step: 0.05, cell: 0.1, unit: " ×" },
+    turn: { label: "turn clockwise", rest: 0, min: -180, max: 180, step: 5, cell: 20, unit: "°" },
+  };
+  for (const move of Object.values(MOVES)) {
+    const count = Math.round((move.max - move.min) / move.cell) + 1;
+    move.places = Array.from({ length: count }, (_, k) => Number((move.min + k * move.cell).toFixed(2)));
+    move.text = (value) => cnn.short(value) + move.unit;
+  }
+
+  const KEYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1],
+    Home: [-1, -1], PageUp: [1, -1], End: [-1, 1], PageDown: [1, 1] };
+
+  const best = (probabilities) => probabilities.data.indexOf(Math.max(...probabilities.data));
+  const percent = (share, digits = 1) => `${(100 * share).toFixed(digits)}\u00a0%`;
+  const times = (shape) => shape.join(" × ");
+
+  // How many lines and columns show a vector of n numbers: full lines, if that can be.
+  function lines(n) {
+    const widest = n > 200 ? 64 : 42;
+    let columns = Math.min(n, widest);
+    while (n % columns && columns > widest / 3) columns--;
+    if (n % columns) columns = widest;
+    return [Math.ceil(n / columns), columns];
+  }
+
+  class DigitPad extends cnn.Piece {
+    static title = "A network reads your digit";
+    static style = `
+      .surface { position: relative; width: 280px; max-width: 100%; }
+      canvas { display: block; image-rendering: pixelated; }
+      .pad { width: 280px; height: auto; border: 1px solid var(--line); touch-action: none; cursor: crosshair;
+        image-rendering: auto; }
+      .pen { position: absolute; width: 17px; height: 17px; margin: -8px; border: 2.5px dashed var(--orange);
+        border-radius: 50%; pointer-events: none; display: none; }
+      .pen.down { border-style: solid; background: var(--orange); }
+      .pad:focus + .pen { display: block; }
+      .seen { width: 142px; border: 1px solid var(--line); }
+      @container (max-width: 480px) { .seen { width: 86px; } }
+      .answer { flex: 1 1 150px; max-width: 320px; }
+      .answer table { width: 100%; }
+      .answer th { font-weight: 400; text-align: left; padding-right: .4rem; white-space: nowrap; }
+      .answer td { padding: 0; height: 1.45rem; }
+      .answer td:nth-child(2) { width: 100%; }
+      .answer td:last-child { padding-left: .4rem; text-align: right; white-space: nowrap; }
+      .answer tr.best { font-weight: 700; }
+      .bar { height: .85rem; min-width: 1px; background: var(--line); }
+      tr.best .bar { background: var(--blue); }
+      figcaption span { white-space: nowrap; }
+      .small, figcaption { font-size: .85rem; color: var(--soft); margin: .2rem 0 .4rem; }
+      .words { min-height: 3em; }
+      .moves { display: flex; flex-wrap: wrap; gap: .5rem 1.2rem; margin: .8rem 0 .3rem; }
+      .moves > div { width: 280px; max-width: 100%; }
+      .moves label { display: flex; flex-wrap: wrap; }
+      .moves input { order: 1; width: 100%; }
+      .moves .at { font-weight: 600; }
+      .moves p { font-size: .85rem; color: var(--soft); margin: .1rem 0 0; }
+      .strip { display: flex; border: 1px solid var(--line); font: 11px/1.5 system-ui, sans-serif; cursor: pointer; }
+      .strip span { flex: 1 1 0; min-width: 0; text-align: center; overflow: hidden; }
+      .strip .other { background: color-mix(in srgb, var(--orange) 28%, var(--paper)); font-weight: 700;
+        text-decoration: underline; }
+      .strip .here { box-shadow: inset 0 0 0 2px var(--blue); }
+      figure { margin: .5rem 0 0; }
+      @container (min-width: 600px) {
+        figure { display: flex; gap: .8rem; align-items: center; }
+        figcaption { flex: 0 0 11.5rem; margin: 0; line-height: 1.3; font-size: .8rem; }
+      }
+      .maps { display: flex; flex-wrap: wrap; gap: 3px; }
+      .maps canvas { outline: 1px solid var(--line); }`;
+
+    build() {
+      const { image, labels } = this.given;
+      this.labels = labels;
+      this.choice("ready", "start from", image ? "own" : "3", [["own", "your own"], ..."0123456789"]);
+      this.button("erase", () => this.#erase());
+      this.tick("centred", "centre and scale as MNIST does", true);
+      this.button("put back", () => this.#putBack());
+      this.drawing = cnn.array([SIZE * FINE, SIZE * FINE]);
+      this.at = [SIZE / 2, SIZE / 2]; // the pen, in pixels
+      this.down = false;
+      this.#layOutPad();
+      this.#layOutMoves();
+      this.layers = cnn.make("div");
+      const note = (text, id) => cnn.make("p", { class: "small", id }, text);
+      this.stage.after(note("Draw with mouse or finger, or with keys: arrows move the pen (Home, End, Page Up and Page "
+        + "Down: aslant), space puts it down and lifts it, Delete erases.", "keys"));
+      this.words.after(
+        note("Under each slider: what the network says at each place, underlined where it is not the answer to the "
+          + "digit left alone."),
+        this.moves,
+        note("What each layer computes: blue is above 0, orange below, strong is far from 0, on a scale of its own."),
+        this.layers,
+        note("Before the network sees your drawing, it is made like the digits of MNIST: scaled to fit into 20 × 20 "
+          + "pixels, then placed with its centre of mass in the middle of 28 × 28. Shift, zoom and turn come after "
+          + "that. The ready digits are drawn by code; none is from MNIST."));
+      if (image) this.paste(image);
+      else this.changed("ready");
+      // In a notebook, the weights may come with a later script than this element.
+      document.addEventListener("cnn-network", () => this.network ?? this.update());
+    }
+
+    #layOutPad() {
+      const { make } = cnn, n = SIZE * FINE;
+      this.pad = make("canvas", { class: "pad", width: n, height: n, tabindex: 0, role: "application",
+        "aria-label": "drawing surface", "aria-describedby": "keys" });
+      this.pen = make("div", { class: "pen" });
+      this.seenBox = make("canvas", { class: "seen", width: SIZE, height: SIZE, role: "img",
+        "aria-label": "the image that the network sees, 28 × 28 pixels" });
+      this.about = make("p");
+      this.bars = make("table", { "aria-label": "probabilities" });
+      this.stage.append(
+        make("div", {}, make("p", {}, "draw here"), make("div", { class: "surface" }, this.pad, this.pen)),
+        make("div", {}, make("p", {}, "the network sees"), this.seenBox),
+        make("div", { class: "answer" }, this.about, this.bars),
+      );
+      this.pad.addEventListener("pointerdown", (event) => this.#press(event));
+      this.pad.addEventListener("pointermove", (event) => this.#drag(event));
+      for (const end of ["pointerup", "pointercancel"]) this.pad.addEventListener(end, () => this.#release());
+      this.pad.addEventListener("keydown", (event) => this.#key(event));
+      this.pad.addEventListener("blur", () => this.pen.classList.toggle("down", (this.down = false)));
+    }
+
+    // A slider for each move, and under it what the network says at every place of the slider.
+    #layOutMoves() {
+      const { make } = cnn;
+      this.moves = make("div", { class: "moves" });
+      this.strips = {};
+      for (const [name, move] of Object.entries(MOVES)) {
+        const slider = this.number(name, move.label, move.rest, { ...move, slider: true });
+        const text = make("p", {}, "\u00a0"), strip = make("div", { class: "strip", role: "img" });
+        const cells = move.places.map((place) => make("span", { title: move.text(place) }, "\u00a0"));
+        cells.forEach((cell, k) => cell.addEventListener("click", () => {
+          this.set(name, move.places[k]);
+          this.update();
+        }));
+        strip.append(...cells);
+        this.strips[name] = { text, strip, cells };
+        this.moves.append(make("div", {}, slider.parentElement, strip, text));
+      }
+    }
+
+    // ---- Drawing
+
+    changed(name) {
+      if (name !== "ready" || this.state.ready === "own") return;
+      this.drawing.data.fill(0);
+      for (const points of READY[this.state.ready]) this.#line(curve(points));
+    }
+
+    #line(points) {
+      points.forEach((point, i) => stroke(this.drawing, points[i - 1] ?? point, point));
+      this.prepared = null;
+    }
+
+    #erase() {
+      this.drawing.data.fill(0);
+      this.#own();
+    }
+
+    #putBack() {
+      this.set("centred", true);
+      for (const [name, { rest }] of Object.entries(MOVES)) this.set(name, rest);
+    }
+
+    #own() {
+      this.prepared = null;
+      this.set("ready", "own");
+    }
+
+    // Start from an image, rows of 28 × 28 numbers from 0 to 1: each pixel fills its 4 × 4 cells.
+    paste(rows) {
+      const n = SIZE * FINE;
+      this.drawing.data.forEach((_, at) => {
+        this.drawing.data[at] = rows[Math.floor(at / n / FINE)][Math.floor((at % n) / FINE)];
+      });
+      this.#own();
+    }
+
+    #place(event) {
+      const box = this.pad.getBoundingClientRect();
+      return [((event.clientX - box.left) / box.width) * SIZE, ((event.clientY - box.top) / box.height) * SIZE];
+    }
+
+    #press(event) {
+      if (!event.isPrimary || event.button !== 0) return;
+      this.pad.setPointerCapture(event.pointerId);
+      this.pressed = true;
+      this.#own();
+      this.at = this.#place(event);
+      this.#line([this.at]);
+      this.#soon();
+    }
+
+    #drag(event) {
+      if (!this.pressed || !event.isPrimary) return;
+      const passed = event.getCoalescedEvents?.() ?? [];
+      for (const each of passed.length ? passed : [event]) {
+        const place = this.#place(each);
+        this.#line([this.at, place]);
+        this.at = place;
+      }
+      this.#soon();
+    }
+
+    #release() {
+      if (!this.pressed) return;
+      this.pressed = false;
+      this.update();
+    }
+
+    // However fast the pen moves: once for each picture on the screen.
+    #soon() {
+      this.waiting ??= requestAnimationFrame(() => this.update());
+    }
+
+    #key(event) {
+      if (event.ctrlKey || event.altKey || event.metaKey) return;
+      const step = KEYS[event.key], inside = (v) => Math.min(SIZE - 0.5, Math.max(0.5, v));
+      const from = [Math.floor(this.at[0]) + 0.5, Math.floor(this.at[1]) + 0.5].map(inside); // a pixel's middle
+      if (step) {
+        this.at = [inside(from[0] + step[0]), inside(from[1] + step[1])];
+      } else if (event.key === " ") {
+        this.at = from;
+        this.down = !this.down;
+      } else if (event.key === "Delete" || event.key === "Backspace") {
+        this.#erase();
+      } else return;
+      event.preventDefault();
+      if (this.down && event.key !== "Delete" && event.key !== "Backspace") {
+        this.#own();
+        this.#line([step ? from : this.at, this.at]);
+      }
+      const [column, row] = this.at.map((v) => Math.floor(v) + 1);
+      this.penSays = `Pen ${this.down ? "down" : "up"}, column ${column}, row ${row}. `;
+      this.update();
+      this.penSays = "";
+    }
+
+    // ---- Reading
+
+    // The probabilities that the network gives to an image, and the outputs of all its layers.
+    #ask(image) {
+      const white = this.network.white;
+      const outputs = this.network.run(image.data.map((ink) => ink * white));
+      const last = outputs.at(-1);
+      return { outputs, probabilities: this.network.gives === "logits" ? cnn.softmax(last) : last };
+    }
+
+    // The reader's model, or LeNet-5 as it comes with the course.
+    #start() {
+      const written = this.given.network ?? cnn.networks?.lenet5;
+      if (!written) return false;
+      this.network = Object.assign(new cnn.Network(written), written.about);
+      const { trained, name, parameters } = this.network, count = (n) => n.toLocaleString("en");
+      this.about.textContent = trained
+        ? `${name}, trained on ${count(trained.images)} digits for ${trained.epochs} epochs (seed ${trained.seed}): `
+          + `test accuracy ${percent(trained.accuracy, 2)}`
+        : `your model “${name}”, ${count(parameters)} parameters`;
+      return true;
+    }
+
+    update() {
+      if (this.waiting) cancelAnimationFrame(this.waiting);
+      this.waiting = null;
+      if (!this.network && !this.#start()) return this.say("The network is being loaded.");
+      if (!this.prepared) { // the drawing has changed
+        this.prepared = asMnist(this.drawing);
+        this.usual = this.#ask(this.prepared);
+      }
+      const alone = this.state.centred && Object.entries(MOVES).every(([name, { rest }]) => this.state[name] === rest);
+      this.seen = alone ? this.prepared : moved(this.#base(), this.state);
+      const { outputs, probabilities } = alone ? this.usual : this.#ask(this.seen);
+      Object.assign(this, { alone, outputs, result: probabilities });
+      this.#paint();
+      this.#showBars();
+      this.#tell();
+      this.#survey();
+    }
+
+    // The image that is then shifted, zoomed and turned.
+    #base() {
+      return this.state.centred ? this.prepared : asDrawn(this.drawing);
+    }
+
+    // Colours from −1 (orange) over 0 (paper) to 1 (blue), and from 0 (black) to 1 (white).
+    #palette() {
+      if (this.painted === this.dark) return;
+      this.painted = this.dark;
+      const rgb = (name) => this.colour(name).match(/[\da-f]{2}/gi).map((part) => parseInt(part, 16));
+      const [blue, orange, paper, ink] = ["blue", "orange", "paper", "ink"].map(rgb);
+      const mix = (a, b, t) => { // a colour as canvases keep it: one number of four bytes
+        const [r, g, blue] = a.map((v, i) => Math.round(v + t * (b[i] - v)));
+        return 0xff000000 + blue * 0x10000 + g * 0x100 + r;
+      };
+      const shades = Array.from({ length: 256 }, (_, i) => i / 255);
+      this.signed = [...shades.map((t) => mix(orange, paper, t)), ...shades.map((t) => mix(paper, blue, t))];
+      this.grey = shades.map((t) => (this.dark ? mix(paper, ink, t) : mix(ink, paper, t)));
+    }
+
+    // Numbers into a canvas, one pixel each; `shade(i)` is the colour of number i.
+    #fill(canvas, shade) {
+      const brush = canvas.getContext("2d");
+      canvas.picture ??= brush.createImageData(canvas.width, canvas.height);
+      const colours = new Uint32Array(canvas.picture.data.buffer);
+      for (let i = 0; i < colours.length; i++) colours[i] = shade(i);
+      brush.putImageData(canvas.picture, 0, 0);
+    }
+
+    #paint() {
+      this.#palette();
+      const grey = (image) => (i) => this.grey[Math.round(255 * image.data[i])];
+      this.#fill(this.pad, grey(this.drawing));
+      this.#fill(this.seenBox, grey(this.seen));
+      this.pen.style.left = `${(100 * this.at[0]) / SIZE}%`;
+      this.pen.style.top = `${(100 * this.at[1]) / SIZE}%`;
+      this.pen.classList.toggle("down", this.down);
+      this.figures ??= this.network.layers.map((layer, k) => this.#layOutLayer(layer, this.outputs[k]));
+      this.figures.forEach((figure, k) => this.#paintLayer(figure, this.outputs[k]));
+    }
+
+    // A canvas for each feature map of a layer, or one for a vector.
+    #layOutLayer({ name, kind, activation, rests }, { shape }) {
+      const { make } = cnn, how = activation === "linear" ? kind : `${kind}, ${activation}`;
+      const title = `${name} (${how})`, size = times(shape);
+      const range = make("span"), caption = [title, make("br"), make("span", {}, `${size}:`), " ", range];
+      const figure = make("figure", {}, make("figcaption", {}, ...caption));
+      this.layers.append(figure);
+      if (rests) range.textContent = "as it is";
+      if (kind === "Flatten" || kind === "Reshape") range.textContent = "the same numbers";
+      if (range.textContent) return null;
+      const flat = shape.length === 1 || (shape[0] === 1 && shape[1] === 1), n = shape.at(-1);
+      const [H, W, count] = flat ? [...lines(n), 1] : [shape[0], shape[1], shape[2] ?? 1];
+      const screen = count > 20 ? 28 : count > 8 ? 30 : 56; // pixels for a map
+      const zoom = flat ? (n > 200 ? 4 : n > 20 ? 6 : 14) : Math.max(1, Math.floor(screen / W));
+      const style = `width: ${W * zoom}px`;
+      const canvases = Array.from({ length: count }, () => make("canvas", { width: W, height: H, style }));
+      const maps = make("div", { class: "maps", role: "img" }, ...canvases);
+      figure.append(maps);
+      return { title: `${title}, ${size}`, range, maps, canvases };
+    }
+
+    // One scale of colours for the whole layer: strong where a value is large beside the layer's others.
+    #paintLayer(figure, { shape, data }) {
+      if (!figure) return;
+      let low = Infinity, high = -Infinity;
+      for (const v of data) [low, high] = [Math.min(low, v), Math.max(high, v)];
+      const peak = Math.max(-low, high, 1e-9), { canvases, range, maps, title } = figure;
+      const colour = (v = 0) => this.signed[(v < 0 ? 255 : 256) + Math.round((255 * v) / peak)];
+      canvases.forEach((canvas, k) => this.#fill(canvas, (i) => colour(data[i * canvases.length + k])));
+      range.textContent = `${cnn.short(low)} to ${cnn.short(high)}`;
+      maps.setAttribute("aria-label", `${title}: from ${range.textContent}`);
+    }
+
+    #name(k) {
+      return this.labels ? `${k} (${this.labels[k]})` : String(k);
+    }
+
+    #showBars() {
+      const { data } = this.result, winner = best(this.result);
+      if (!this.rows) {
+        this.rows = Array.from(data, (_, k) => {
+          const { make } = cnn, bar = make("div", { class: "bar" }), number = make("td");
+          const head = make("th", { scope: "row" }, `${k} ${this.labels?.[k] ?? ""}`);
+          const row = make("tr", {}, head, make("td", {}, bar), number);
+          return { row, bar, number };
+        });
+        this.bars.append(cnn.make("tbody", {}, ...this.rows.map(({ row }) => row)));
+      }
+      this.rows.forEach(({ row, bar, number }, k) => {
+        row.classList.toggle("best", k === winner);
+        bar.style.width = `${100 * data[k]}%`;
+        number.textContent = percent(data[k]);
+      });
+    }
+
+    #tell() {
+      const { right, down, zoom, turn, centred } = this.state, { result } = this, usual = this.usual.probabilities;
+      const now = best(result), then = best(usual);
+      const [, second] = Array.from(result.data, (p, k) => [p, k]).sort((a, b) => b[0] - a[0]).map(([, k]) => k);
+      const done = [
+        !centred && "neither centred nor scaled",
+        right && `shifted ${Math.abs(right)} ${right > 0 ? "right" : "left"}`,
+        down && `shifted ${Math.abs(down)} ${down > 0 ? "down" : "up"}`,
+        zoom !== 1 && `zoomed to ${cnn.short(zoom)}`,
+        turn && `turned ${Math.abs(turn)}° ${turn > 0 ? "clockwise" : "anticlockwise"}`,
+      ].filter(Boolean).join(", ");
+      const next = result.data[second] < 0.001 ? `no other gets more than ${percent(0.001)}`
+        : `next comes ${this.#name(second)}, with ${percent(result.data[second])}`;
+      const answer = `${this.#name(now)}, with ${percent(result.data[now])}; ${next}.`;
+      const before = `${this.#name(then)}, with ${percent(usual.data[then])}`;
+      const empty = !this.drawing.data.some((ink) => ink > 0);
+      const sentence = empty ? `Nothing is drawn. The network answers all the same: ${answer}`
+        : this.alone ? `The network says ${answer}`
+          : `The drawing is ${done}. The network ${now === then ? "still says" : "now says"} ${answer} `
+            + (now === then ? `Before that it said ${before}.`
+              : `Before that it said ${before}: the same drawing, another answer.`);
+      this.say((this.penSays ?? "") + sentence);
+    }
+
+    // When the reader pauses: what does the network say at every place of each slider, the others left alone?
+    #survey() {
+      clearTimeout(this.timer);
+      this.surveyed = null;
+      this.#showStrips();
+      if (this.pressed) return;
+      const found = Object.fromEntries(Object.keys(MOVES).map((name) => [name, []]));
+      const todo = Object.entries(MOVES).flatMap(([name, { places }]) => places.map((place) => [name, place]));
+      const image = this.#base();
+      const work = () => {
+        const end = performance.now() + 8; // then the page may do something else
+        while (todo.length && performance.now() < end) {
+          const [name, place] = todo.shift();
+          found[name].push(best(this.#ask(moved(image, { ...this.state, [name]: place })).probabilities));
+        }
+        if (todo.length) {
+          this.timer = setTimeout(work);
+          return;
+        }
+        this.surveyed = found;
+        this.#showStrips();
+      };
+      this.timer = setTimeout(work, 120);
+    }
+
+    #showStrips() {
+      const first = best(this.usual.probabilities);
+      for (const [name, { text, strip, cells }] of Object.entries(this.strips)) {
+        const { places, cell, rest, min } = MOVES[name], middle = places.indexOf(rest);
+        const here = Math.round((this.state[name] - min) / cell);
+        cells.forEach((span, k) => span.classList.toggle("here", k === here));
+        if (!this.surveyed) continue; // the answers of before stay until the new ones are there
+        const says = this.surveyed[name], at = (k) => MOVES[name].text(places[k]);
+        cells.forEach((span, k) => {
+          span.textContent = says[k];
+          span.classList.toggle("other", says[k] !== first);
+        });
+        const ends = `from ${at(0)} to ${at(places.length - 1)}`;
+        strip.setAttribute("aria-label", `what the network says ${ends}: ${says.join(" ")}`);
+        let [from, to] = [middle, middle];
+        while (says[from - 1] === first) from--;
+        while (says[to + 1] === first) to++;
+        const count = says.filter((k) => k === first).length;
+        text.textContent = this.#name(first) + (says[middle] === first ? ` from ${at(from)} to ${at(to)}`
+          : ` at ${count} of ${places.length} places`);
+      }
+    }
+
+    disconnectedCallback() {
+      super.disconnectedCallback();
+      clearTimeout(this.timer);
+    }
+  }
+  cnn.define("digit-pad", DigitPad);
+}

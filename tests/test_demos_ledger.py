@@ -1,0 +1,556 @@
+"""The live piece network-ledger, operated in a real browser and compared with cnnlab.ledger."""
+
+import keras
+import numpy as np
+import pytest
+from cnnlab import demos
+from cnnlab.ledger import ledger
+from cnnlab.models import SYSTEMS
+from keras import layers
+
+NUMBERS = "parameters", "multiply_adds", "activation_bytes"
+
+
+def forget():
+    """Keras numbers its layers from the start again."""
+    keras.utils.clear_session(free_memory=False)
+
+
+def lines(book):
+    """A ledger's rows and totals as the reader sees them."""
+
+    def text(shape):
+        return " × ".join(f"{n:,}" for n in shape)
+
+    rows = [
+        [
+            row.name,
+            text(row.output_shape),
+            *(f"{getattr(row, name):,}" for name in NUMBERS),
+            text(row.receptive_field),
+        ]
+        for row in book.rows
+    ]
+    return [*rows, ["total", "", *(f"{getattr(book, n):,}" for n in NUMBERS), ""]]
+
+
+def shown(tab):
+    """The table as the reader sees it; the layers without their number."""
+    rows = tab.piece.locator("table").evaluate(
+        """table => [...table.querySelectorAll(".layer, .total")].map(tr => [...tr.children].map(
+            cell => (cell.querySelector("b") ?? cell).textContent.replace(/^\\d+\\. /, "")))"""
+    )
+    return rows
+
+
+def open_layer(tab, number):
+    tab.piece.locator(".layer button").nth(number - 1).click()
+
+
+def field(tab, label):
+    """A setting of the open layer."""
+    return tab.piece.locator(".editor").get_by_label(label)
+
+
+def control(tab, name):
+    return tab.piece.locator(f".controls [name={name}]")
+
+
+def code(tab):
+    return tab.piece.get_by_label("Keras code").input_value()
+
+
+def run(text):
+    """The model that a reader builds who pastes the code into a fresh notebook."""
+    forget()
+    space = {}
+    exec(text, space)
+    return space["model"]
+
+
+def sees(book):
+    """Everything the ledger says, without the names."""
+    return [{**vars(row), "name": None} for row in book.rows]
+
+
+def test_every_system_of_the_sources(live):
+    """Chosen from the list: title, all rows, totals; and its code builds the same network."""
+    tab = live("network-ledger")
+    choice = control(tab, "preset")
+    titles = choice.locator("option").all_inner_texts()
+    assert titles[:-2] == [f"{key}: {system.name}" for key, system in SYSTEMS.items()]
+    for key, system in SYSTEMS.items():
+        forget()
+        model = system.build()
+        choice.select_option(key)
+        assert shown(tab) == lines(ledger(model))
+        assert f"{key}, {system.name}: in total {model.count_params():,} par" in tab.words()
+        built = run(code(tab))
+        assert lines(ledger(built)) == shown(tab)
+        for ours, theirs in zip(built.layers, model.layers, strict=True):
+            settings = demos._layer_settings(ours)
+            assert settings | {"name": 0} == demos._layer_settings(theirs) | {"name": 0}
+
+
+def window(rng, shape, pooling):
+    padding = str(rng.choice(["valid", "same"]))
+    size = [int(rng.integers(1, (min(n, 5) if padding == "valid" else 5) + 1)) for n in shape[:2]]
+    strides = [int(n) for n in rng.integers(1, 4, 2)]
+    if pooling:
+        return {
+            "pool_size": size,
+            "strides": strides if rng.random() < 0.5 else None,
+            "padding": padding,
+        }
+    dilation = [int(n) for n in rng.integers(1, 4, 2)]
+    if padding == "valid":
+        dilation = [
+            d if (k - 1) * d < n else 1 for k, d, n in zip(size, dilation, shape[:2], strict=True)
+        ]
+    if rng.random() < 0.5:
+        dilation = [1, 1]
+    if max(dilation) > 1:
+        strides = [1, 1]
+    return {"kernel_size": size, "strides": strides, "padding": padding, "dilation_rate": dilation}
+
+
+DTYPES = ["float32"] * 6 + ["mixed_float16", "float64"]
+NAMES = "linear", "relu", "tanh", "softmax", "gelu"
+
+
+def random_layer(rng, shape):
+    """A layer that fits on values of this shape."""
+    pick = lambda *options: options[rng.integers(len(options))]  # noqa: E731
+    anywhere = [
+        lambda **d: layers.Dense(
+            int(rng.integers(1, 9)), use_bias=bool(pick(0, 1)), activation=pick(*NAMES), **d
+        ),
+        lambda **d: layers.BatchNormalization(center=bool(pick(0, 1)), scale=bool(pick(0, 1)), **d),
+        lambda **d: pick(
+            *(layers.ReLU, layers.LeakyReLU, layers.ELU, layers.Softmax, layers.Flatten)
+        )(**d),
+        lambda **d: layers.Activation(pick(*NAMES), **d),
+        lambda **d: layers.Dropout(float(rng.integers(0, 10)) / 10, **d),
+    ]
+    maps = [
+        lambda **d: layers.Conv2D(
+            int(rng.integers(1, 9)),
+            **window(rng, shape, pooling=False),
+            use_bias=bool(pick(0, 1)),
+            activation=pick(*NAMES),
+            **d,
+        ),
+        lambda **d: pick(layers.MaxPooling2D, layers.AveragePooling2D)(
+            **window(rng, shape, pooling=True), **d
+        ),
+        lambda **d: layers.ZeroPadding2D(rng.integers(0, 3, (2, 2)).tolist(), **d),
+    ]
+    if len(shape) == 3 and rng.random() < 0.85:
+        rare = [lambda **d: layers.GlobalAveragePooling2D(keepdims=bool(pick(0, 1)), **d)]
+        return pick(*maps, *maps, *maps, *rare)(dtype=pick(*DTYPES))
+    return pick(*anywhere)(dtype=pick(*DTYPES))
+
+
+def random_models():
+    rng = np.random.default_rng(5)
+    for number in range(200):
+        size = [int(n) for n in rng.integers(3, 24, 2)]
+        shape = size[: 1 + (number % 10 > 0)] + [int(rng.integers(1, 4))] * (number % 10 > 1)
+        tensor = start = keras.Input(shape)
+        for _ in range(rng.integers(1, 9)):
+            tensor = random_layer(rng, tensor.shape[1:])(tensor)
+        yield keras.Model(start, tensor)
+
+
+def test_random_networks_equal_our_ledger(live):
+    """Every row of 200 models built by Keras; the code of every third builds it; 20 are shown."""
+    tab, models = live("network-ledger"), list(random_models())
+    given = [demos.PIECES["network-ledger"](model=model) for model in models]
+    books = [ledger(model) for model in models]
+    said = tab.piece.evaluate(
+        """({constructor: {count, code}}, given) => given.map(({model: {input, layers}}) =>
+            [count(input, layers), code(input, layers)])""",
+        given,
+    )
+    for number, (book, (counted, text)) in enumerate(zip(books, said, strict=True)):
+        assert counted["problem"] is None
+        assert counted["totals"] == {name: getattr(book, name) for name in NUMBERS}
+        assert [{**row, "name": 0} for row in counted["rows"]] == [
+            {
+                **{name: getattr(row, name) for name in ("kind", *NUMBERS)},
+                "name": 0,
+                "output_shape": list(row.output_shape),
+                "receptive_field": list(row.receptive_field),
+            }
+            for row in book.rows
+        ]
+        if number % 3 == 0:
+            assert sees(ledger(run(text))) == sees(book)
+    for model, book in list(zip(models, books, strict=True))[:20]:
+        tab.again(model=model)
+        assert shown(tab) == lines(book)
+    kinds = {row.kind for book in books for row in book.rows}
+    assert kinds == set(tab.piece.evaluate("piece => Object.keys(piece.constructor.KINDS)"))
+    assert kinds == set(demos._LAYERS)
+    fields = {n for book in books for n in book.rows[-1].receptive_field}
+    assert len(fields) > 15
+
+
+def test_settings_and_defaults_are_those_of_keras(live):
+    """A new layer starts as Keras's own does, with the numbers that Keras wants filled in."""
+    kinds = live("network-ledger").piece.evaluate("piece => piece.constructor.KINDS")
+    for kind, settings in kinds.items():
+        wanted = ("filters", "kernel_size", "pool_size", "units", "rate", "activation")
+        first = {key: settings[key] for key in wanted if key in settings}
+        layer = getattr(layers, kind)(**first)
+        ours = demos._layer_settings(layer)
+        assert ours == {"kind": kind, "name": layer.name, **settings}
+
+
+def test_the_keyboard_edits_moves_adds_and_removes(live):
+    tab = live("network-ledger", preset="S2")
+    forget()
+    tab.piece.get_by_role("button", name="1. conv2d").focus()
+    for key in ("ArrowDown", "ArrowDown", "ArrowUp", "ArrowDown", "ArrowDown", "Enter"):
+        tab.keyboard.press(key)
+    box = tab.piece.get_by_role("group", name="settings of max_pooling2d_1")
+    box.get_by_label("padding").focus()
+    tab.keyboard.press("s")  # same
+    assert shown(tab)[3] == ["max_pooling2d_1", "6 × 6 × 50", "0", "0", "7,200", "10 × 10"]
+    assert "max_pooling2d_1 gives 6 × 6 × 50 and has 0 parameters now" in tab.words()
+    assert "192,660 parameters (55,000 more)" in tab.words()
+    assert "dense_1, sees all 28 × 28 pixels" in tab.words()
+    assert control(tab, "preset").input_value() == "own"
+
+    tab.piece.locator(".add select").focus()
+    tab.keyboard.press("D")  # Dense
+    tab.keyboard.press("D")  # Dropout
+    tab.keyboard.press("Tab")
+    tab.keyboard.press("Enter")
+    assert "dropout is layer 5 now" in tab.words()
+    tab.keyboard.press("Alt+ArrowDown")  # the new layer has the focus
+    tab.keyboard.press("Alt+ArrowDown")
+    assert "dropout is layer 7 now. In total 192,660 parameters" in tab.words()
+    tab.keyboard.press("Alt+ArrowUp")
+    tab.keyboard.press("ArrowUp")
+    tab.keyboard.press("ArrowUp")
+    tab.keyboard.press("ArrowUp")
+    tab.keyboard.press("Delete")
+    assert "Layer 3, conv2d_1, is gone" in tab.words()
+    expected = keras.Sequential(
+        [
+            keras.Input((28, 28, 1)),
+            layers.Conv2D(25, 3),
+            layers.MaxPooling2D(2),
+            layers.MaxPooling2D(2, padding="same"),
+            layers.Flatten(),
+            layers.Dropout(0.5),
+            layers.Dense(100, activation="relu"),
+            layers.Dense(10),
+        ]
+    )
+    assert shown(tab) == lines(ledger(expected))
+    for _ in range(7):
+        tab.keyboard.press("Delete")
+    assert "no layers yet" in tab.words()
+    assert shown(tab) == [["total", "", "0", "0", "0", ""]]
+    assert tab.evaluate(
+        "document.activeElement.shadowRoot.activeElement.localName"
+    )  # the focus is somewhere
+
+
+def test_the_pointer_edits_moves_adds_and_removes(live):
+    tab = live("network-ledger", touch=True, width=360)
+    forget()
+    control(tab, "preset").select_option("empty")
+    for kind in ("Flatten", "Dense", "ZeroPadding2D", "Conv2D", "BatchNormalization"):
+        tab.piece.locator(".add select").select_option(kind)
+        tab.piece.locator(".add button").tap()
+    for number, ups in ((3, 2), (4, 2), (5, 2)):
+        tab.piece.get_by_role("button", name=f"{number}. ").tap()
+        for _ in range(ups):
+            tab.piece.get_by_role("button", name="move up").tap()
+    assert "batch_normalization is layer 3 now" in tab.words()
+    tab.piece.get_by_role("button", name="move down").tap()
+    tab.piece.get_by_role("button", name="remove").tap()
+    assert "Layer 4, batch_normalization, is gone" in tab.words()
+    open_layer(tab, 1)
+    field(tab, "bottom").fill("3")
+    open_layer(tab, 2)
+    field(tab, "kernels").fill("6")
+    field(tab, "size, rows").fill("5")
+    field(tab, "size, columns").fill("4")
+    field(tab, "dilation, rows").fill("2")
+    field(tab, "bias").tap()
+    field(tab, "activation").select_option("tanh")
+    control(tab, "rows").fill("20")
+    control(tab, "channels").fill("3")
+    assert "The input is 20 × 28 × 3 now" in tab.words()
+    expected = keras.Sequential(
+        [
+            keras.Input((20, 28, 3)),
+            layers.ZeroPadding2D(((1, 3), (1, 1))),
+            layers.Conv2D(6, (5, 4), dilation_rate=2, use_bias=False, activation="tanh"),
+            layers.Flatten(),
+            layers.Dense(10),
+        ]
+    )
+    assert shown(tab) == lines(ledger(expected))
+    assert (
+        code(tab)
+        == """import keras
+from keras import layers
+
+model = keras.Sequential([
+    keras.Input((20, 28, 3)),
+    layers.ZeroPadding2D(((1, 3), (1, 1))),
+    layers.Conv2D(6, (5, 4), dilation_rate=2, use_bias=False, activation="tanh"),
+    layers.Flatten(),
+    layers.Dense(10),
+])
+"""
+    )
+
+
+def test_the_stride_of_a_pooling_follows_its_size_as_in_keras(live):
+    tab = live("network-ledger", preset="S2")
+    open_layer(tab, 2)
+    field(tab, "size, rows").fill("3")
+    assert field(tab, "stride, columns").input_value() == "3"
+    assert "layers.MaxPooling2D(3)," in code(tab)
+    field(tab, "stride, rows").fill("2")
+    field(tab, "size, columns").fill("4")
+    assert "layers.MaxPooling2D((3, 4), strides=2)," in code(tab)
+    assert shown(tab)[1][1] == "12 × 12 × 25"
+
+
+def test_what_cannot_be_typed_changes_nothing(live):
+    tab = live("network-ledger", preset="S2")
+    before = shown(tab)
+    open_layer(tab, 1)
+    kernels = field(tab, "kernels")
+    for typed in ("0", "-3", "2.5", "", "99999"):
+        kernels.fill(typed)
+        assert shown(tab) == before
+    kernels.blur()
+    assert kernels.input_value() == "25"
+
+
+def test_inputs_without_channels_and_without_columns(live):
+    tab = live("network-ledger", preset="S13")
+    forget()
+    flat = [layers.Flatten, lambda: layers.Dense(128), lambda: layers.Dropout(0.2)]
+    for choice, shape in (("2", (28, 28)), ("1", (784,))):
+        control(tab, "rank").select_option(choice)
+        model = keras.Sequential([keras.Input(shape), *(make() for make in flat), layers.Dense(10)])
+        numbers = [line[1:] for line in lines(ledger(model))]
+        assert [line[1:] for line in shown(tab)] == numbers
+        assert sees(ledger(run(code(tab)))) == sees(ledger(model))
+    control(tab, "numbers").fill("3")
+    assert "sees all 3 numbers" in tab.words()
+
+
+MISFITS = {
+    "window larger than the map": (
+        "S7",
+        lambda tab: (open_layer(tab, 3), field(tab, "size, rows").fill("13")),
+        4,
+        "Layer 4, max_pooling2d_1, has a window that reaches over 2 × 2 and does not fit into maps "
+        'of 1 × 1. Use a smaller size, padding "same"',
+    ),
+    "dilation": (
+        "S2",
+        lambda tab: (open_layer(tab, 3), field(tab, "dilation, columns").fill("7")),
+        3,
+        "Layer 3, conv2d_1, has a window that reaches over 3 × 15 and does not fit into maps of "
+        "13 × 13. Use a smaller size or dilation",
+    ),
+    "stride and dilation": (
+        "S2",
+        lambda tab: (
+            open_layer(tab, 3),
+            field(tab, "dilation, rows").fill("2"),
+            field(tab, "stride, rows").fill("2"),
+        ),
+        3,
+        "Layer 3, conv2d_1, has a stride and a dilation above 1, which Keras does not allow",
+    ),
+    "convolution after flatten": (
+        "S2",
+        lambda tab: (
+            open_layer(tab, 5),
+            tab.piece.get_by_role("button", name="add below flatten").click(),
+        ),
+        6,
+        "Layer 6, conv2d_2, needs maps (rows × columns × channels) and gets 1,250 numbers in one "
+        "row. Move it above flatten, or remove one of the two.",
+    ),
+    "no channels": (
+        "S2",
+        lambda tab: control(tab, "rank").select_option("2"),
+        1,
+        "Layer 1, conv2d, needs maps (rows × columns × channels) and gets 28 × 28 numbers. Choose",
+    ),
+}
+
+
+@pytest.mark.parametrize(("preset", "act", "layer", "words"), MISFITS.values(), ids=MISFITS)
+def test_layers_that_do_not_fit_are_explained(live, preset, act, layer, words):
+    """As Keras: it refuses the code, and the rows before the layer are right."""
+    tab = live("network-ledger", preset=preset)
+    act(tab)
+    assert tab.words().startswith(words)
+    assert "wrong" in tab.piece.locator(".words").get_attribute("class")
+    table = shown(tab)
+    assert table[layer - 1][1:] == ["does not fit", "", "", "", ""]
+    assert all(cell == "" for line in table[layer:] for cell in line[1:])
+    text = code(tab)
+    assert f"# Keras will refuse this: layer {layer} does not fit." in text
+    with pytest.raises(ValueError):
+        run(text)
+    head, *stack = text.split("    layers.")
+    above = run("    layers.".join([head, *stack[: layer - 1]]).removesuffix("])\n") + "])\n")
+    if layer > 1:
+        assert table[: layer - 1] == lines(ledger(above))[:-1]
+    control(tab, "preset").select_option(preset)  # all is well again
+    assert "does not fit" not in str(shown(tab)) and tab.words().startswith(preset)
+
+
+def test_what_javascript_cannot_count_exactly_is_said(live):
+    tab = live("network-ledger", preset="empty")
+    for kind in ("Conv2D", "Conv2D", "ZeroPadding2D"):
+        tab.piece.locator(".add select").select_option(kind)
+        tab.piece.locator(".add button").click()
+        if kind == "Conv2D":
+            field(tab, "kernels").fill("4096")
+            field(tab, "padding").select_option("same")
+            field(tab, "size, rows").fill("99")
+    control(tab, "rows").fill("1000")
+    control(tab, "columns").fill("1000")
+    assert "Layer 2, conv2d_1, makes the network too large to be counted exactly" in tab.words()
+
+
+def test_the_code_is_copied_or_marked(live):
+    tab = live("network-ledger")
+    tab.evaluate(  # this page is not secure, so there is no clipboard: give it one
+        """Object.defineProperty(navigator, "clipboard", {configurable: true, value:
+            {writeText: async text => { window.copied = text; }}})"""
+    )
+    button = tab.piece.get_by_role("button", name="copy as Keras code")
+    button.click()
+    tab.piece.get_by_text("Copied: 7 layers as Keras code.").wait_for()
+    assert tab.evaluate("copied") == code(tab)
+    tab.evaluate("Object.defineProperty(navigator, 'clipboard', {value: undefined})")
+    button.focus()
+    tab.keyboard.press("Enter")
+    tab.piece.get_by_text("did not let us copy").wait_for()
+    marked = tab.piece.get_by_label("Keras code").evaluate(
+        "area => area.value.slice(area.selectionStart, area.selectionEnd)"
+    )
+    assert marked == code(tab)
+    assert tab.piece.get_by_label("Keras code").is_visible()
+
+
+def test_a_model_of_the_reader(live):
+    """Names stay, and settings that the lists do not offer; after changes the way back is open."""
+    model = keras.Sequential(
+        [
+            keras.Input((28, 28)),
+            layers.Flatten(name='the "flat" one'),
+            layers.Dense(7, activation="gelu", name="middle"),
+            layers.Dense(3, dtype="mixed_bfloat16", name="dense"),
+        ]
+    )
+    tab = live("network-ledger", model=model)
+    assert shown(tab) == lines(ledger(model))
+    assert tab.words().startswith("Your model: in total")
+    assert lines(ledger(run(code(tab)))) == shown(tab)
+    open_layer(tab, 2)
+    assert field(tab, "activation").input_value() == "gelu"
+    field(tab, "neurons").fill("8")
+    assert "middle gives 8" in tab.words()
+    control(tab, "preset").select_option("model")
+    assert shown(tab) == lines(ledger(model))
+
+
+def test_nothing_scrolls_sideways_at_any_width(live):
+    for width in (320, 660, 700):
+        tab = live("network-ledger", width=width)
+        for key in ("S1", "S3", "S8", "S15"):
+            control(tab, "preset").select_option(key)
+            open_layer(tab, 2)
+            wide, seen = tab.piece.locator("section").evaluate(
+                "s => [s.scrollWidth, s.clientWidth]"
+            )
+            assert wide <= seen, (width, key)
+
+
+def test_an_open_layer_is_accessible(live):
+    from axe_playwright_python.sync_playwright import Axe
+
+    for dark in (False, True):
+        tab = live("network-ledger", dark=dark)
+        open_layer(tab, 3)
+        field(tab, "size, rows").fill("9")
+        field(tab, "dilation, rows").fill("3")
+        tab.piece.get_by_text("Keras code", exact=True).click()
+        violations = Axe().run(tab).response["violations"]
+        assert [(v["id"], node["html"]) for v in violations for node in v["nodes"]] == []
+
+
+def functional(make):
+    image = keras.Input((8, 8, 1))
+    return keras.Model(image, make(image))
+
+
+def two_outputs(image):
+    return [layers.Flatten()(image), layers.ReLU()(image)]
+
+
+def own_activation(x):
+    return x * x
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (
+            lambda image: layers.Conv2DTranspose(2, 3, name="culprit")(image),
+            "know layer 'culprit' of kind Conv2DTranspose. Known kinds: Conv2D, MaxPooling2D",
+        ),
+        (
+            lambda image: layers.Add(name="sum")([image, layers.ReLU()(image)]),
+            "know layer 'sum' of kind Add. Known kinds",
+        ),
+        (
+            lambda image: functional(layers.ReLU())(image),
+            "know layer 'functional.*' of kind Functional. Known kinds",
+        ),
+        (two_outputs, "one input and one output, got 1 and 2"),
+        (lambda image: layers.Conv2D(1, 3, activation=own_activation)(image), "own_activation"),
+        (lambda image: layers.Conv2D(1, 3, activation=layers.ReLU())(image), "activation ReLU"),
+        (lambda image: layers.BatchNormalization(1, name="n")(image), "'n' normalizes axis 1"),
+        (
+            lambda image: layers.Conv2D(4, 3, groups=2, name="g")(layers.Conv2D(2, 1)(image)),
+            "'g' has 2 groups",
+        ),
+    ],
+)
+def test_models_it_does_not_know_are_refused_in_words(make, message):
+    with pytest.raises(ValueError, match=message):
+        demos.show("network-ledger", model=functional(make))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"model": 3}, "built|shapes are known.*int"),
+        ({"model": keras.Sequential([layers.Dense(3)])}, "Sequential.*keras.Input"),
+        ({"preset": "S16"}, 'preset must be "S1".*"S15" or "empty", got \'S16\''),
+        ({"model": 3, "preset": "S1"}, "not both"),
+        ({"layers": []}, "does not take layers. It takes: model, preset"),
+    ],
+)
+def test_what_it_cannot_show_is_refused_in_words(given, message):
+    with pytest.raises(ValueError, match=message):
+        demos.show("network-ledger", **given)
