@@ -49,7 +49,8 @@ def test_computed_sentences_reached_the_page(name):
     """What cells display as Markdown is on the page as text, with its mathematics and tables."""
     outputs = page(name).select("article div.cell_output")
     text = "\n".join(output.get_text() for output in outputs)
-    assert "The digits on this page: 5,000 MNIST digits" in text
+    trains = "12-" not in name  # chapter 12 reads records, and loads no images
+    assert re.search(r"The (digits|pictures) on this page: ", text) or not trains
     assert "Traceback" not in text and "**" not in text
 
 

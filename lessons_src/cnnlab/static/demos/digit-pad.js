@@ -135,7 +135,7 @@
       this.strips = {};
       for (const [name, move] of Object.entries(MOVES)) {
         const slider = this.number(name, move.label, move.rest, { ...move, slider: true });
-        const text = make("p", {}, "\u00a0"), strip = make("div", { class: "strip", role: "img" });
+        const text = make("p", {}, "\u00a0"), strip = make("div", { class: "strip", role: "img", "aria-label": `answers along: ${name}` });
         const cells = move.places.map((place) => make("span", { title: move.text(place) }, "\u00a0"));
         cells.forEach((cell, k) => cell.addEventListener("click", () => {
           this.set(name, move.places[k]);
