@@ -1,6 +1,6 @@
 # Every task of the course, one target each. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help book test test-full lessons lab bench reproduce lock clean
+.PHONY: help book test test-full test-classroom lessons assignments grade stills lab bench reproduce lock clean
 .DELETE_ON_ERROR:
 
 # The first Python on the path that the course supports; `make PYTHON=... book` overrides it.
@@ -11,10 +11,10 @@ BIN := .venv/bin
 READY := .venv/installed
 SITE := _build/html/index.html
 LOCK := uv pip compile --universal --python-version 3.11 --fork-strategy fewest \
-	--group course --group test pyproject.toml -o requirements.txt
+	--group course --group classroom --group test pyproject.toml -o requirements.txt
 
 help:  ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(READY): requirements.txt pyproject.toml
 	@test -n "$(PYTHON)" || { echo "The course needs Python 3.11, 3.12 or 3.13, and none was found. Install one, or say where it is: make PYTHON=/path/to/python book"; exit 1; }
@@ -38,20 +38,40 @@ test: $(READY)  ## prove that the course is true: style, package, site and every
 	@# All pages anew: a page that is up to date would not repeat its warning.
 	$(BIN)/jupyter-book build . --all -W -n --keep-going -q
 	CNNLAB_TIER=sample CUDA_VISIBLE_DEVICES=-1 $(BIN)/pytest -n 2 --dist loadfile -ra --durations 8 \
-		--nbval --nbval-current-env tests book
+		--nbval --nbval-current-env tests book \
+		--ignore tests/test_grading.py --ignore book/assignments
 
 test-full: $(READY)  ## run the notebooks on the full data in CNNLAB_DATA, asserts only
-	CNNLAB_TIER=full $(BIN)/pytest -v --durations 8 --nbval-lax --nbval-current-env book
+	CNNLAB_TIER=full $(BIN)/pytest -v --durations 8 --nbval-lax --nbval-current-env book \
+		--ignore book/assignments
+
+test-classroom: $(READY)  ## grade a class of 40 notebooks of every kind, and check every grade
+	$(BIN)/pytest -ra --durations 8 tests/test_grading.py
 
 lessons: $(READY)  ## execute the changed chapter sources into book/
 	$(BIN)/python lessons_src/build.py
 
+stills: $(READY)  ## photograph the live pieces, for print and for pages without JavaScript
+	$(BIN)/python lessons_src/stills.py
+
+CLASSROOM := PYTHONPATH=lessons_src $(BIN)/python -m classroom
+CLASS := demo
+assignments: $(READY)  ## check the masters and write the students' notebooks into book/assignments/
+	$(CLASSROOM) release $(ASSIGNMENT) --class "$(CLASS)"
+
+grade: $(READY)  ## grade a class: FROM=submissions/ TO=grades/ (ASSIGNMENT= ROSTER= JOBS= UNSAFE=1)
+	@test -n "$(FROM)" && test -n "$(TO)" || { echo "Say where the notebooks are and where the grades go: make grade FROM=submissions/ TO=grades/"; exit 2; }
+	@$(CLASSROOM) grade "$(FROM)" "$(TO)" --class "$(CLASS)" \
+		$(if $(ASSIGNMENT),--assignment "$(ASSIGNMENT)") $(if $(ROSTER),--roster "$(ROSTER)") \
+		$(if $(MASTERS),--masters "$(MASTERS)") $(if $(JOBS),--jobs $(JOBS)) $(if $(UNSAFE),--unsafe)
+
 lab: $(READY)  ## open your own copy of the lessons (folder work/) in JupyterLab
 	@mkdir -p work
-	@for f in book/*.ipynb book/*.md; do [ -e "work/$$(basename $$f)" ] || cp "$$f" work/; done
+	@for f in book/*.ipynb book/*.md book/stills; do \
+		[ -e "work/$$(basename $$f)" ] || cp -r "$$f" work/; done
 	$(BIN)/jupyter lab work
 
-bench: $(READY)  ## time our convolution beside TensorFlow and SciPy
+bench: $(READY)  ## time our convolution beside TensorFlow and SciPy, and our grading beside nbgrader's
 	$(BIN)/python tests/bench.py
 
 SEEDS := 1

@@ -1,0 +1,102 @@
+"""`python -m classroom release [NAME …]` and `python -m classroom grade FROM TO`."""
+
+import argparse
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from . import grading, masters, report, sandbox, submissions
+
+
+def release(options):
+    """Masters → the students' notebooks in book/assignments/."""
+    found = masters.find(options.masters, options.group)
+    for name in options.names or found:
+        if name not in found:
+            raise masters.MasterError(f"There is no master {name}; there are {', '.join(found)}.")
+        print(f"{name} ...", end=" ", flush=True)
+        path = masters.release(found[name], options.to)
+        print(f"{sum(found[name].points.values()):g} points, written to {path}")
+
+
+def grade(options):
+    """Submissions → grades, feedback, upload files."""
+    if not hasattr(os, "fork"):
+        raise sandbox.NoSandbox("Grading needs Linux (on Windows: WSL) or a Mac.")
+    found = submissions.find(options.source, options.roster, skip=options.to)
+    known = masters.find(options.masters, options.group)
+    if options.assignment and options.assignment not in known:
+        raise masters.MasterError(
+            f"There is no master {options.assignment}; there are {', '.join(known)}."
+        )
+    master = known.get(options.assignment) or submissions.which(found, known)
+    folder = Path(options.to)
+    report.check_folder(master, folder)
+    kind = sandbox.choose(options.unsafe)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    jobs = options.jobs or cores
+    limits = sandbox.Limits(cell=options.cell_seconds, total=options.total_seconds)
+    limits = replace(limits, threads=max(1, cores // jobs))
+    print(f"{len(found)} submissions to {master.name}, {jobs} at a time.")
+    print(f"Sandbox: {kind}; {sandbox.KINDS[kind]}.", flush=True)
+
+    def say(text):
+        print(text, flush=True)
+
+    results = grading.grade_all(found, master, folder / "results", kind, limits, jobs, say)
+    book = report.Book(master, folder, results)
+    book.write(kind, sources(found, master))
+    if book.waiting():
+        print(f"{book.waiting()} answers wait for a grade by hand: see {folder / 'report.html'}.")
+    print(f"Grades: {folder / 'grades.csv'}. Report: {folder / 'report.html'}.")
+
+
+def sources(found, master):
+    """{student: the text of the notebook}, to see who copied from whom."""
+    texts = {}
+    for one in found:
+        path = submissions.choose(one.files, master)
+        try:
+            cells = submissions.read(path).cells if path else []
+        except submissions.Unreadable:
+            cells = []
+        texts[one.student] = "\n".join(cell.source for cell in cells)
+    return texts
+
+
+def main():
+    sys.stdout.reconfigure(errors="replace")
+    parser = argparse.ArgumentParser(prog="classroom", description="Set and grade assignments.")
+    commands = parser.add_subparsers(required=True)
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--masters", default=masters.FOLDER, help="the folder with the masters")
+    common.add_argument(
+        "--class", dest="group", default="demo", help="the class; variants depend on it"
+    )
+    command = commands.add_parser("release", parents=[common], help=release.__doc__)
+    command.add_argument("names", nargs="*", help="masters, without .md; all if none is given")
+    command.add_argument("--to", default=masters.PAGES, help="where the notebooks go")
+    command.set_defaults(run=release)
+    command = commands.add_parser("grade", parents=[common], help=grade.__doc__)
+    command.add_argument("source", metavar="FROM", help="folder with the students' notebooks")
+    command.add_argument("to", metavar="TO", help="folder for grades, feedback and upload files")
+    command.add_argument("--assignment", help="the master's name, if it is not clear")
+    command.add_argument("--roster", help="class list (CSV): `student`, and names or numbers")
+    command.add_argument("--jobs", type=int, help="submissions at a time (default: all cores)")
+    command.add_argument("--cell-seconds", type=float, default=30)
+    command.add_argument("--total-seconds", type=float, default=300)
+    command.add_argument("--unsafe", action="store_true", help="run without any sandbox")
+    command.set_defaults(run=grade)
+    options = parser.parse_args()
+    problems = (masters.MasterError, submissions.Unreadable, sandbox.NoSandbox, report.Mixed)
+    try:
+        options.run(options)
+    except problems as problem:
+        sys.exit(f"\n{problem}")
+    except KeyboardInterrupt:
+        sys.exit("\nStopped. Start it again, and it goes on where it was.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,238 @@
+"""Assignment masters: one text with solutions and hidden tests, and what is made of it.
+
+A master is a MyST notebook in lessons_src/assignments/ with nbgrader's cell labels. nbgrader turns
+it into the students' copy. This module adds what nbgrader does not promise: that the solution earns
+every point, that the unedited copy earns none, and that nothing secret is left in it.
+"""
+
+import ast
+import copy
+import os
+import re
+import tempfile
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import jupytext
+import nbformat
+from nbgrader import preprocessors as nbg
+from nbgrader.utils import is_grade, is_solution
+from nbgrader.validator import Validator
+from traitlets.config import Config
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / "lessons_src" / "assignments"
+PAGES = ROOT / "book" / "assignments"
+MARK = re.compile(r"\b(BEGIN|END) (SOLUTION|HIDDEN TESTS|MARK SCHEME)\b")
+QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1", "PYTHONWARNINGS": "ignore"}
+KERNEL = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+
+
+class MasterError(Exception):
+    """A master that cannot be released; the message says what to change in it."""
+
+
+def label(cell):
+    """The name that nbgrader gives a cell, or None."""
+    return cell.get("metadata", {}).get("nbgrader", {}).get("grade_id")
+
+
+def is_test(cell):
+    return cell.cell_type == "code" and is_grade(cell) and not is_solution(cell)
+
+
+def by_hand(cell):
+    """Is this an answer that a person reads and grades?"""
+    return is_grade(cell) and is_solution(cell)
+
+
+def question(cell):
+    """The question that a graded cell belongs to: `slide` for the cell `slide_t`."""
+    return label(cell).removesuffix("_t")
+
+
+def split(source):
+    """Each line of a cell with the kind of region it stands in: "", "SOLUTION" or "HIDDEN TESTS".
+
+    The lines that mark a region belong to it.
+    """
+    kind, lines = "", []
+    for line in source.splitlines():
+        mark = MARK.search(line)
+        if mark and mark[1] == "BEGIN":
+            kind = mark[2]
+        lines.append((line, kind or (mark[2] if mark else "")))
+        if mark and mark[1] == "END":
+            kind = ""
+    return lines
+
+
+@dataclass
+class Master:
+    """One assignment. `group` is the class that takes it; variants depend on it."""
+
+    path: Path
+    group: str = "demo"
+
+    @property
+    def name(self):
+        return self.path.stem
+
+    @cached_property
+    def notebook(self):
+        """The master itself, with solutions and hidden tests."""
+        text = self.path.read_text(encoding="utf-8").replace("@CLASS@", self.group)
+        notebook = jupytext.reads(text, fmt="md:myst")
+        for number, cell in enumerate(notebook.cells, 1):
+            cell.id = f"cell-{number}"
+        notebook.metadata = copy.deepcopy(KERNEL)
+        return notebook
+
+    @property
+    def title(self):
+        return re.search(r"^# (.+)$", self.notebook.cells[0].source, re.M)[1]
+
+    @cached_property
+    def template(self):
+        """The notebook to grade by: solutions out, hidden tests in."""
+        return _convert(
+            self.notebook,
+            *(nbg.CheckCellMetadata, nbg.LockCells, nbg.ClearSolutions, nbg.ClearOutput),
+            nbg.ComputeChecksums,
+        )
+
+    @cached_property
+    def student_copy(self):
+        """What students get."""
+        return _convert(
+            self.template,
+            *(nbg.ClearHiddenTests, nbg.ClearMarkScheme, nbg.ComputeChecksums),
+            nbg.CheckCellMetadata,
+        )
+
+    @cached_property
+    def graded(self):
+        """The cells that carry points, in order."""
+        return [cell for cell in self.template.cells if is_grade(cell)]
+
+    @cached_property
+    def points(self):
+        """{question: its most points}"""
+        return {question(c): float(c.metadata.nbgrader.points) for c in self.graded}
+
+    @cached_property
+    def secrets(self):
+        """The lines that no student may see: those of the regions that stand nowhere else."""
+        shown, secret = set(), set()
+        for cell in self.notebook.cells:
+            lines = split(cell.source)
+            if is_solution(cell) and not any(kind for _, kind in lines):
+                lines = [(line, "SOLUTION") for line, _ in lines]  # nbgrader clears all of it
+            for line, kind in lines:
+                (secret if kind else shown).add(line.strip())
+        return {line for line in secret - shown if len(line) >= 8 and not MARK.search(line)}
+
+    def model_answer(self, graded_question):
+        """What the master itself answers where a person grades."""
+        for cell in self.notebook.cells:
+            if by_hand(cell) and question(cell) == graded_question:
+                return "\n".join(line for line, _ in split(cell.source) if not MARK.search(line))
+        return ""
+
+
+def _convert(notebook, *steps):
+    notebook, resources = copy.deepcopy(notebook), {}
+    for step in steps:
+        notebook, resources = step().preprocess(notebook, resources)
+    return notebook
+
+
+def find(folder=FOLDER, group="demo"):
+    """All masters of a folder, by name."""
+    masters = {path.stem: Master(path, group) for path in sorted(Path(folder).glob("*.md"))}
+    if not masters:
+        raise MasterError(f"There is no master (NAME.md) in {folder}.")
+    return masters
+
+
+def faults(master):
+    """What is wrong with the text of a master, one sentence each."""
+    found = []
+    questions = [question(cell) for cell in master.graded]
+    for name in sorted({q for q in questions if questions.count(q) > 1}):
+        found.append(f"Two graded cells belong to the question {name}.")
+    for cell in filter(is_test, master.template.cells):
+        try:
+            tree = ast.parse(cell.source)
+        except SyntaxError as error:
+            found.append(f"The test {label(cell)} is not plain Python: {error}.")
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Assert) and node.msg is None:
+                found.append(f"The test {label(cell)}, line {node.lineno}: assert has no message.")
+    if not any(is_test(cell) for cell in master.template.cells):
+        found.append("There is no test that gives points.")
+    return found
+
+
+def leaks(master, notebook):
+    """The secret lines that are left in a students' copy."""
+    text = "\n".join(f"{cell.source}\n{cell.metadata}" for cell in notebook.cells)
+    lines = {line.strip() for line in text.splitlines()}
+    found = sorted(s for s in master.secrets if s in lines or (len(s) >= 20 and s in text))
+    found += [match[0] for match in MARK.finditer(text)]
+    found += ["an output" for cell in notebook.cells if cell.get("outputs")]
+    return found
+
+
+def validate(master):
+    """Let nbgrader run the master and the copy; say what is wrong, or nothing."""
+    quiet = Config()
+    quiet.Execute.extra_arguments = ["--log-level=ERROR"]
+    quiet.IgnorePattern.enabled, quiet.IgnorePattern.pattern = True, "(?s)."
+    steps = [*Validator().preprocessors, nbg.IgnorePattern]  # what libraries log is not a mistake
+    found, before = [], dict(os.environ)
+    os.environ.update(QUIET | {"CNNLAB_TIER": "sample"})
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            for notebook, invert in [(master.notebook, False), (master.student_copy, True)]:
+                path = Path(folder) / f"{master.name}.ipynb"
+                nbformat.write(notebook, path)
+                verdict = Validator(invert=invert, config=quiet, preprocessors=steps).validate(
+                    str(path)
+                )
+                for cell in verdict.get("failed", []):
+                    found.append(
+                        f"The solution fails a test:\n{cell['source']}\n{cell['raw_error']}"
+                    )
+                for cell in verdict.get("passed", []):
+                    found.append(f"The unedited copy passes a test:\n{cell['source']}")
+                if verdict.keys() & {"changed", "type_changed"}:
+                    found.append("nbgrader says that a locked cell has changed.")
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+    return found
+
+
+def release(master, folder=PAGES):
+    """Write the students' copy, if everything about the master is as it should be."""
+    try:
+        wrong = faults(master) or validate(master)
+    except (RuntimeError, ValueError, KeyError, nbg.checkcellmetadata.ValidationError) as error:
+        raise MasterError(f"{master.name}: nbgrader cannot read its labels: {error}") from None
+    wrong += [
+        f"This is still in the students' copy: {x}" for x in leaks(master, master.student_copy)
+    ]
+    if wrong:
+        raise MasterError(f"{master.name} was not released.\n" + "\n".join(wrong))
+    target = Path(folder) / f"{master.name}.ipynb"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_suffix(".part")
+    nbformat.write(master.student_copy, part)
+    part.replace(target)  # written whole or not at all
+    return target

@@ -1,0 +1,287 @@
+"""What comes out: tables, upload files for Moodle and Canvas, feedback pages, statistics."""
+
+import csv
+import io
+from collections import Counter
+from html import escape
+
+from .grading import Result, copies, load, safe, write
+from .masters import by_hand, question
+from .sandbox import KINDS
+
+STYLE = """
+:root { color-scheme: light dark; }
+body { font: 1rem/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto;
+  padding: 0 1rem; }
+table { border-collapse: collapse; width: 100%; }
+th, td { text-align: left; vertical-align: top; padding: .4rem .6rem;
+  border-bottom: 1px solid #8888; }
+pre { white-space: pre-wrap; border-left: 3px solid #8888; padding-left: 1rem; font: inherit; }
+""".strip()
+LARGEST = 200_000  # bytes of a feedback page
+
+
+class Mixed(Exception):
+    """The folder of grades belongs to another assignment."""
+
+
+def column(master, name):
+    """The heading of a question's column."""
+    if name in hand_questions(master):
+        return f"{name} by hand (of {master.points[name]:g})"
+    return name
+
+
+def hand_questions(master):
+    return [question(cell) for cell in master.graded if by_hand(cell)]
+
+
+def number(text):
+    """What a person typed into a cell of the table, as a number, or None."""
+    try:
+        return float(text.strip().replace(",", "."))
+    except ValueError:
+        return None
+
+
+def typed_grades(path):
+    """{student: {column: text}} of the table that is there, as a spreadsheet may have saved it."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        return {}
+    except UnicodeDecodeError:
+        text = path.read_text(encoding="latin-1")
+    first = text.split("\n", 1)[0]
+    separator = max(",;\t", key=first.count)
+    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator)
+    return {row["student"]: row for row in rows if row.get("student")}
+
+
+class Book:
+    """All results of one assignment, with the grades that people gave."""
+
+    def __init__(self, master, folder, results):
+        self.master, self.folder = master, folder
+        old = typed_grades(folder / "grades.csv")
+        here = {(r.lms, r.name, r.lms_id) for r in results}
+        earlier = [load(path) for path in sorted((folder / "results").glob("*.json"))]
+        names = {r.student for r in results}
+        renamed = {}
+        for result in filter(None, earlier):
+            key = (result.lms, result.name, result.lms_id)
+            if result.student in names:
+                continue
+            if key in here:
+                renamed[key] = result.student  # the class list gave a new name
+            else:
+                results = [*results, result]
+        self.results = sorted(results, key=lambda r: r.student)
+        self.typed = {
+            r.student: old.get(r.student) or old.get(renamed.get((r.lms, r.name, r.lms_id), ""), {})
+            for r in self.results
+        }
+
+    def text(self, result, name):
+        """What a person typed for a question, unchanged."""
+        return (self.typed[result.student].get(column(self.master, name)) or "").strip()
+
+    def points(self, result, name):
+        """The points of a question; None while nobody has graded it."""
+        if name not in hand_questions(self.master):
+            return result.points.get(name, 0.0)
+        value = number(self.text(result, name))
+        if value is not None and 0 <= value <= self.master.points[name]:
+            return value
+        return 0.0 if result.points.get(name) == 0.0 else None
+
+    def total(self, result):
+        return sum(self.points(result, name) or 0.0 for name in self.master.points)
+
+    def sentence(self, result, private=True):
+        """What a person should know, in a few words."""
+        if result.status == "unreadable":
+            return " ".join(result.notes)
+        most = sum(self.master.points.values())
+        parts = [f"{self.total(result):g} of {most:g} points."]
+        parts += result.notes
+        for name, owners in result.copied.items():
+            whose = f" {', '.join(owners[:5])}" if private else " another student"
+            parts.append(f"{name}: the answer is right for the numbers of{whose}.")
+        for name in self.master.points:
+            text, value = self.text(result, name), self.points(result, name)
+            if value is None and text:
+                most = self.master.points[name]
+                parts.append(f"{name}: “{text}” is not a grade from 0 to {most:g}.")
+            elif value is None:
+                parts.append(f"{name} waits for a grade by hand.")
+        failed = [f"{name}: {text}" for name, text in result.messages.items() if text != "Not run."]
+        parts += failed[:3] + ([f"({len(failed) - 3} more.)"] if len(failed) > 3 else [])
+        if not failed and result.status == "graded" and len(parts) == 1:
+            parts.append("Every test passed.")
+        text = " ".join(parts)
+        return text if len(text) <= 700 else text[:699] + "…"
+
+    def waiting(self):
+        """How many answers nobody has graded yet."""
+        names = hand_questions(self.master)
+        return sum(self.points(r, name) is None for r in self.results for name in names)
+
+    # --- tables ----------------------------------------------------------------------------
+
+    def table(self):
+        names = list(self.master.points)
+        head = ["student", "status", *(column(self.master, n) for n in names)]
+        rows = [[*head, "total", "of", "seconds", "sentence"]]
+        most = sum(self.master.points.values())
+        for r in self.results:
+            hand = hand_questions(self.master)
+            cells = [self.text(r, n) if n in hand else f"{self.points(r, n):g}" for n in names]
+            end = [f"{self.total(r):g}", f"{most:g}", f"{r.seconds:g}", self.sentence(r)]
+            rows.append([r.student, r.status, *cells, *end])
+        return rows
+
+    def canvas(self):
+        """What Canvas takes under Grades → Import."""
+        head = ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", self.master.title]
+        most = sum(self.master.points.values())
+        rows = [head, ["    Points Possible", "", "", "", "", f"{most:g}"]]
+        for r in self.results:
+            canvas = r.lms_id if r.lms == "canvas" else ""
+            login = "" if canvas else r.student
+            rows.append([r.name or r.student, canvas, "", login, "", f"{self.total(r):g}"])
+        return rows
+
+    def moodle(self):
+        """What Moodle takes as an offline grading worksheet."""
+        most = sum(self.master.points.values())
+        rows = [["Identifier", "Full name", "Grade", "Maximum Grade", "Feedback comments"]]
+        for r in self.results:
+            who = f"Participant {r.lms_id}" if r.lms == "moodle" else r.student
+            words = self.sentence(r, private=False)
+            rows.append([who, r.name or r.student, f"{self.total(r):g}", f"{most:g}", words])
+        return rows
+
+    def statistics(self):
+        head = ["question", "of", "mean", "all points", "no points", "most failed test"]
+        rows = [[*head, "students", "its message"]]
+        for name, most in self.master.points.items():
+            values = [v for r in self.results if (v := self.points(r, name)) is not None]
+            tests = Counter(r.tests[name] for r in self.results if name in r.tests)
+            test, count = min(tests.items(), key=lambda item: (-item[1], item[0]), default=("", 0))
+            messages = Counter(r.messages[name] for r in self.results if r.tests.get(name) == test)
+            message = min(messages.items(), key=lambda item: (-item[1], item[0]), default=("",))[0]
+            mean = f"{sum(values) / len(values):.2f}" if values else ""
+            full, none = sum(v == most for v in values), sum(v == 0 for v in values)
+            rows.append([name, f"{most:g}", mean, full, none, test, count, message])
+        return rows
+
+    # --- pages -----------------------------------------------------------------------------
+
+    def feedback(self, result):
+        """The page that a student gets."""
+        rows = [["question", "points", "what the tests say"]]
+        for name, most in self.master.points.items():
+            value = self.points(result, name)
+            if value is None:
+                words = "Not graded yet."
+            elif name in result.messages and value < most:
+                words = result.messages[name]
+            else:
+                words = "" if name in hand_questions(self.master) else "Passed."
+            got = "–" if value is None else f"{value:g}"
+            rows.append([name, f"{got} of {most:g}", words])
+        notes = [*result.notes]
+        notes += [
+            f"{name}: your answer is right for the numbers of another student."
+            for name in result.copied
+        ]
+        most = sum(self.master.points.values())
+        body = f"<p><b>{self.total(result):g} of {most:g} points.</b> Status: {result.status}.</p>"
+        body += "".join(f"<p>{escape(note)}</p>" for note in notes) + html_table(rows)
+        body += (
+            "<p>A question counts when all of its tests pass: those that you have, and others "
+            "with different numbers. The message above is that of the first test that failed.</p>"
+        )
+        text = page(f"{self.master.title}: {result.student}", body)
+        if len(text.encode()) > LARGEST:
+            text = page(result.student, body[:100] + "<p>Too long to show.</p>")
+        return text
+
+    def report(self, kind, sources):
+        """The page for the teacher."""
+        count = Counter(r.status for r in self.results)
+        states = ", ".join(f"{n} {status}" for status, n in sorted(count.items()))
+        body = f"<p>{len(self.results)} submissions: {states}. {self.waiting()} answers wait for a "
+        body += f"grade by hand.</p><p>Sandbox: <b>{kind}</b>; {escape(KINDS[kind])}.</p>"
+        body += "<h2>Questions</h2>" + html_table(self.statistics())
+        copied = copies(self.results, sources)
+        if copied:
+            body += "<h2>Copied answers</h2><p>These answers are wrong for the student's own "
+            body += "numbers and right for somebody else's. Look before you judge.</p>"
+            body += html_table([["student", "question", "right for"], *copied])
+        marked = [r for r in self.results if r.status != "graded"]
+        if marked:
+            body += "<h2>To look at</h2>" + html_table(
+                [["student", "status", "why"]]
+                + [[r.student, r.status, self.sentence(r)] for r in marked]
+            )
+        for name in hand_questions(self.master):
+            body += f"<h2>{escape(name)}: answers to grade by hand</h2><p>Enter the points in "
+            body += f"<code>grades.csv</code>, column “{escape(column(self.master, name))}”, and "
+            body += "run the grading again.</p><details><summary>The master's answer</summary>"
+            body += f"<pre>{escape(self.master.model_answer(name))}</pre></details>"
+            for r in self.results:
+                if r.answers.get(name):
+                    got = self.text(r, name) or "–"
+                    body += f"<h3>{escape(r.student)}: {escape(got)}</h3>"
+                    body += f"<pre>{escape(r.answers[name])}</pre>"
+        return page(f"{self.master.title}: report", body)
+
+    def write(self, kind, sources):
+        """Write everything, each file whole or not at all."""
+        pages = self.folder / "feedback"
+        pages.mkdir(parents=True, exist_ok=True)
+        for result in self.results:
+            write(pages / f"{safe(result.student)}.html", self.feedback(result))
+        tables = {"grades": self.table(), "canvas": self.canvas(), "moodle": self.moodle()}
+        for name, rows in (tables | {"statistics": self.statistics()}).items():
+            write(self.folder / f"{name}.csv", csv_text(rows))
+        write(self.folder / "report.html", self.report(kind, sources))
+
+
+def csv_text(rows):
+    file = io.StringIO()
+    csv.writer(file, lineterminator="\n").writerows(rows)
+    return file.getvalue()
+
+
+def html_table(rows):
+    head, *rest = [[escape(str(cell)) for cell in row] for row in rows]
+    text = "<tr>" + "".join(f'<th scope="col">{cell}</th>' for cell in head) + "</tr>"
+    for row in rest:
+        text += "<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>"
+    return f"<table>{text}</table>"
+
+
+def page(title, body):
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width">'
+        '<meta http-equiv="Content-Security-Policy" '
+        "content=\"default-src 'none'; style-src 'unsafe-inline'\">"
+        f"<title>{escape(title)}</title><style>{STYLE}</style></head>"
+        f"<body><main><h1>{escape(title)}</h1>{body}</main></body></html>"
+    )
+
+
+def check_folder(master, folder):
+    """Refuse a folder with the grades of another assignment."""
+    for path in (folder / "results").glob("*.json"):
+        other = load(path)
+        if isinstance(other, Result) and other.assignment != master.name:
+            raise Mixed(
+                f"{folder} holds the grades of {other.assignment}. "
+                f"Choose another folder for those of {master.name}: TO=FOLDER."
+            )
+        return

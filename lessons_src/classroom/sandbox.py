@@ -1,0 +1,262 @@
+"""A Python kernel for one submission: no network, no files but the course's, little memory.
+
+Three strengths, named in every report: `bubblewrap`; `unshare`, which cuts the network but leaves
+the files readable; and none at all, only on request.
+"""
+
+import contextlib
+import ctypes
+import importlib.util
+import os
+import queue
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+from jupyter_client import BlockingKernelClient
+from jupyter_client.connect import write_connection_file
+
+from .masters import QUIET
+
+KINDS = {
+    "bubblewrap": "each notebook saw neither the network nor any file but the course's",
+    "unshare": "WEAK: without bubblewrap there was no network, but a notebook could read this "
+    "computer's files, the masters too",
+    "unsafe": "NONE: a notebook could do whatever you can do on this computer",
+}
+SYSTEM = ["ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "passwd", "group"]
+SYSTEM += ["localtime", "fonts", "nsswitch.conf", "mime.types", "ssl/certs"]  # of /etc
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one submission may use."""
+
+    cell: float = 30  # seconds
+    total: float = 300  # seconds
+    memory: int = 8 << 30  # bytes
+    file: int = 1 << 30  # bytes that it may write
+    threads: int = 1
+
+
+class KernelDied(Exception):
+    """The kernel ended while it ran a cell."""
+
+
+class KernelHangs(Exception):
+    """A cell ran too long and could not be interrupted."""
+
+
+class NoSandbox(Exception):
+    """This computer has no sandbox."""
+
+
+def works(*command):
+    """Does this command end without an error?"""
+    if shutil.which(command[0]) is None:
+        return False
+    return subprocess.run([*command, "true"], capture_output=True, timeout=20).returncode == 0
+
+
+def die_with_parent():
+    """Let the system end this process when the one that started it ends, however that ends."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
+@cache
+def bwrap_can(option):
+    """Does this version of bubblewrap know the option?"""
+    return option in subprocess.run(["bwrap", "--help"], capture_output=True, text=True).stdout
+
+
+def choose(unsafe=False):
+    """The strongest sandbox of this computer."""
+    if works("bwrap", "--unshare-all", "--ro-bind", "/", "/", "--proc", "/proc"):
+        return "bubblewrap"
+    if works("unshare", "-rn"):
+        return "unshare"
+    if unsafe:
+        return "unsafe"
+    raise NoSandbox(
+        "Students' code must not run here without a sandbox, and there is none. Install bubblewrap "
+        "(Debian, Ubuntu: `apt install bubblewrap`; on a Mac or Windows use a Linux machine or "
+        "WSL). If you trust every notebook as you trust your own code, say UNSAFE=1 (--unsafe)."
+    )
+
+
+def wrap(kind, limits, folder):
+    """The command that goes before the kernel's own. `folder` is all that the kernel may change."""
+    command = []
+    if shutil.which("prlimit"):
+        least = limits.memory * 7 // 8  # the rest is for the tests, after a cell took all
+        command += ["prlimit", f"--as={least}:{limits.memory}"]
+        command += [f"--fsize={limits.file}", "--core=0"]
+    if kind == "unshare":
+        command += ["unshare", "-rn", "--pid", "--fork", "--kill-child"]
+    if kind != "bubblewrap":
+        return command
+    command += ["bwrap", "--unshare-all", "--die-with-parent", "--new-session"]
+    command += ["--ro-bind", "/usr", "/usr", "--proc", "/proc", "--dev", "/dev"]
+    for name in ("bin", "sbin", "lib", "lib64"):
+        path = Path("/") / name
+        if path.is_symlink():
+            command += ["--symlink", os.readlink(path), str(path)]
+        elif path.exists():
+            command += ["--ro-bind", str(path), str(path)]
+    for name in SYSTEM:
+        command += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
+    size = ["--size", str(limits.file)] if bwrap_can("--size") else []
+    command += [*size, "--tmpfs", "/tmp", *size, "--tmpfs", "/w", "--chdir", "/w"]
+    course = importlib.util.find_spec("cnnlab")
+    places = [sys.prefix, sys.base_prefix, *(course.submodule_search_locations if course else [])]
+    for place in sorted({str(Path(p).resolve()) for p in places} | {sys.prefix}):
+        command += ["--ro-bind", place, place]
+    return [*command, "--bind", folder, folder]
+
+
+def environment(kind, limits, folder, student):
+    """What the kernel is told. Nothing of this process's own environment goes in."""
+    home = "/w" if kind == "bubblewrap" else folder
+    threads = dict.fromkeys(
+        ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"], str(limits.threads)
+    )
+    return {
+        **QUIET,
+        **threads,
+        "TF_NUM_INTEROP_THREADS": "1",
+        "HOME": home,
+        "PATH": f"{sys.prefix}/bin:/usr/local/bin:/usr/bin:/bin",
+        "LANG": "C.UTF-8",
+        "MPLBACKEND": "agg",
+        "MPLCONFIGDIR": f"{folder}/matplotlib",
+        "PIP_RETRIES": "0",
+        "CNNLAB_TIER": "sample",
+        "CNNLAB_STUDENT": student,
+    }
+
+
+@dataclass
+class Reply:
+    """How a cell ended."""
+
+    ok: bool
+    name: str = ""  # of the exception
+    text: str = ""
+    values: dict = field(default_factory=dict)
+    late: bool = False
+
+
+class Kernel:
+    """`with Kernel(…) as kernel: kernel.run("1 + 1")`"""
+
+    def __init__(self, kind, limits, student=""):
+        self.kind, self.limits, self.student = kind, limits, student
+
+    def __enter__(self):
+        self.folder = tempfile.mkdtemp(prefix="grade-")
+        fonts = Path(self.folder) / "matplotlib"  # else each kernel would look for fonts anew
+        fonts.mkdir()
+        for path in font_caches():
+            shutil.copy(path, fonts)
+        ports = dict.fromkeys(["shell", "iopub", "stdin", "hb", "control"])
+        ports = {f"{name}_port": number for number, name in enumerate(ports, 1)}
+        file, _ = write_connection_file(
+            f"{self.folder}/kernel.json",
+            **ports,
+            ip=f"{self.folder}/socket",
+            transport="ipc",
+            key=os.urandom(16).hex().encode(),
+        )
+        self.process = subprocess.Popen(
+            [
+                *wrap(self.kind, self.limits, self.folder),
+                *(sys.executable, "-m", "ipykernel_launcher", "-f", file),
+                "--HistoryManager.enabled=False",
+            ],
+            env=environment(self.kind, self.limits, self.folder, self.student),
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            preexec_fn=die_with_parent,
+        )
+        self.client = BlockingKernelClient(connection_file=file)
+        self.client.load_connection_file()
+        # Nobody listens to what the notebook prints: 50 MB of it cost nothing.
+        self.client.start_channels(iopub=False, stdin=False, hb=False)
+        self.client.kernel_info()
+        try:
+            if self._reply(None, time.monotonic() + 120) is None:
+                raise TimeoutError("Python did not start within two minutes")
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        self.client.stop_channels()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _reply(self, message, deadline):
+        """The kernel's answer to a message, or None at the deadline."""
+        while (left := deadline - time.monotonic()) > 0:
+            try:
+                reply = self.client.get_shell_msg(timeout=min(left, 0.5))
+            except queue.Empty:
+                if self.process.poll() is not None:
+                    raise KernelDied from None
+                continue
+            if message is None or reply["parent_header"].get("msg_id") == message:
+                return reply
+        return None
+
+    def run(self, source, values=None, seconds=None):
+        """Run a cell; `values` are {name: expression} to be looked up when it has succeeded."""
+        message = self.client.execute(
+            source,
+            store_history=False,
+            user_expressions=values or {},
+            allow_stdin=False,
+            stop_on_error=False,
+        )
+        reply = self._reply(message, time.monotonic() + (seconds or self.limits.cell))
+        late = reply is None
+        if late:
+            self.client.control_channel.send(self.client.session.msg("interrupt_request", {}))
+            reply = self._reply(message, time.monotonic() + 10)
+            if reply is None:
+                raise KernelHangs
+        content = reply["content"]
+        found = {
+            name: value["data"]["text/plain"]
+            for name, value in (content.get("user_expressions") or {}).items()
+            if value.get("status") == "ok"
+        }
+        return Reply(
+            content["status"] == "ok" and not late,
+            str(content.get("ename", "")),
+            str(content.get("evalue", ""))[:2000],
+            values=found,
+            late=late,
+        )
+
+
+@cache
+def font_caches():
+    """Matplotlib's list of fonts, made once for all kernels."""
+    try:
+        import matplotlib.font_manager
+    except ImportError:
+        return []
+    return list(Path(matplotlib.get_cachedir()).glob("fontlist-*.json"))

@@ -1,0 +1,329 @@
+"""The students' notebooks: found in a download, read, and put into the assignment's order."""
+
+import ast
+import copy
+import csv
+import difflib
+import json
+import re
+import warnings
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import nbformat
+from nbgrader.utils import is_grade, is_locked, is_solution
+
+from .masters import is_test, label
+
+MOODLE = re.compile(r"(?P<name>.+?)_(?P<id>\d+)_assignsubmission_(?:file|onlinetext)_?(?P<file>.*)")
+CANVAS = re.compile(r"(?P<name>[^_]+)_(?:LATE_)?(?P<id>\d+)_\d+_(?P<file>.+)")
+NUMBERED = re.compile(r"(?:-(\d+)| \((\d+)\))?\.ipynb$")  # Canvas and browsers number new versions
+LARGEST = 200_000_000  # bytes
+
+
+class Unreadable(Exception):
+    """A file that is no notebook; the message says why, to a person."""
+
+
+@dataclass
+class Submission:
+    student: str  # the name in the tables; the one that variants are drawn for
+    files: list = field(default_factory=list)
+    name: str = ""  # as the download calls the student
+    lms: str = "plain"
+    lms_id: str = ""
+
+
+def find(folder, roster=None, skip=None):
+    """Every student's submission in a folder as Moodle, Canvas or a person leaves it."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise Unreadable(
+            f"There is no folder {folder}. FROM is the folder with the students' notebooks "
+            "(unpack a .zip first)."
+        )
+    found = {}
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith((".", "__MACOSX")) or path.is_symlink():
+            continue
+        if path.suffix == ".csv" or (skip and path.resolve() == Path(skip).resolve()):
+            continue
+        match = MOODLE.fullmatch(path.name) or (path.is_file() and CANVAS.fullmatch(path.name))
+        if match:
+            name, number = match["name"], match["id"]
+            lms = "moodle" if match.re is MOODLE else "canvas"
+        elif path.is_dir() or path.suffix == ".ipynb":
+            name, number, lms = path.name if path.is_dir() else path.stem, "", "plain"
+        else:
+            continue
+        name = name.encode("utf-8", "replace").decode()
+        one = found.setdefault(
+            (lms, name, number), Submission(name, name=name, lms=lms, lms_id=number)
+        )
+        one.files += [path] if path.is_file() else notebooks(path)
+    submissions = list(found.values())
+    if not submissions:
+        raise Unreadable(f"There is no notebook in {folder}.")
+    if roster:
+        enrol(submissions, roster)
+    for one, count in Counter(s.student for s in submissions).items():
+        for submission in submissions:
+            if submission.student == one and count > 1:  # two people of one name
+                submission.student = f"{one} {submission.lms_id}".strip()
+    return sorted(submissions, key=lambda s: s.student)
+
+
+def notebooks(folder):
+    """The files of one student's folder."""
+    paths = [p for p in sorted(folder.rglob("*")) if p.is_file() and not p.is_symlink()]
+    return [p for p in paths if ".ipynb_checkpoints" not in p.parts and p.name[0] != "."]
+
+
+def enrol(submissions, roster):
+    """Name each student as the class list does: its column `student`, found by any other column."""
+    with open(roster, encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    if not rows or "student" not in rows[0]:
+        raise Unreadable(f"The class list {roster} needs a first line with a column `student`.")
+    known = {}
+    for row in rows:
+        for value in row.values():
+            if value:
+                known.setdefault(str(value).strip().lower(), row["student"].strip())
+    for one in submissions:
+        for key in (one.student, one.lms_id, one.name):
+            if key.strip().lower() in known:
+                one.student = known[key.strip().lower()]
+                break
+
+
+def read(path):
+    """The notebook in a file, whatever its version."""
+    try:
+        if path.stat().st_size > LARGEST:
+            raise Unreadable(f"The file has {path.stat().st_size / 1e6:.0f} MB: too large to read.")
+        text = path.read_bytes()
+    except OSError as error:
+        raise Unreadable(f"The file cannot be read: {error.strerror}.") from None
+    if not text:
+        raise Unreadable("The file is empty (0 bytes).")
+    try:
+        data = json.loads(text.decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        raise Unreadable("The file is not a notebook: it is not text.") from None
+    except (ValueError, RecursionError) as error:
+        where = f" (line {error.lineno})" if hasattr(error, "lineno") else ""
+        raise Unreadable(f"The file is not a notebook: it is not valid JSON{where}.") from None
+    if not isinstance(data, dict) or not ("cells" in data or "worksheets" in data):
+        raise Unreadable("The file is valid JSON, but it holds no cells: it is not a notebook.")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of cells without an id, or two of one id
+            text = json.dumps(data, ensure_ascii=False).encode("utf-8", "replace").decode()
+            notebook = nbformat.reads(text, as_version=4)
+        for cell in notebook.cells:
+            cell.metadata = cell.get("metadata") or nbformat.NotebookNode()
+            labels = cell.metadata.get("nbgrader", {})
+            if not isinstance(labels, dict) or not isinstance(labels.get("grade_id", ""), str):
+                del cell.metadata["nbgrader"]
+            if not isinstance(cell.source, str) or not isinstance(cell.cell_type, str):
+                raise TypeError
+    except Exception:
+        raise Unreadable("The file is damaged: its cells are not those of a notebook.") from None
+    return notebook
+
+
+def likeness(path, template):
+    """How many of the assignment's cells a notebook has."""
+    try:
+        cells = read(path).cells
+    except Unreadable:
+        return 0
+    names, texts = {label(cell) for cell in cells}, {squeeze(cell.source) for cell in cells}
+    wanted = [cell for cell in template.cells if label(cell)]
+    return sum(label(cell) in names or squeeze(cell.source) in texts for cell in wanted)
+
+
+def choose(files, master):
+    """The file of a student that answers this assignment, or None."""
+    files = [path for path in files if path.suffix == ".ipynb"]
+
+    def rank(path):
+        version = NUMBERED.search(path.name)
+        number = int(next(filter(None, version.groups()), 0)) if version else 0
+        return master.name in path.name, likeness(path, master.template), number, path.name
+
+    return files[0] if len(files) == 1 else max(files, key=rank, default=None)
+
+
+def which(submissions, masters):
+    """The assignment that most of the submissions answer."""
+    votes = Counter()
+    for one in submissions:
+        for path in one.files:
+            for master in masters.values():
+                if path.suffix == ".ipynb" and master.name in path.name:
+                    votes[master.name] += 1
+    if not votes:
+        for one in submissions[:20]:
+            for path in (p for p in one.files if p.suffix == ".ipynb"):
+                for master in masters.values():
+                    votes[master.name] += likeness(path, master.template)
+    best = votes.most_common(2)
+    if not best or best[0][1] == 0 or (len(best) == 2 and best[0][1] == best[1][1]):
+        raise Unreadable(
+            "It is not clear which assignment these notebooks answer. Say it: ASSIGNMENT=NAME, "
+            f"one of {', '.join(masters)}."
+        )
+    return masters[best[0][0]]
+
+
+# --- putting a notebook into the assignment's order --------------------------------------------
+
+
+def squeeze(source):
+    """A cell's text without what editors change unasked."""
+    return "\n".join(line.rstrip() for line in source.strip().splitlines())
+
+
+def defined(source):
+    """The names that a cell defines."""
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        return set(re.findall(r"^(?:def|class) (\w+)|^(\w+) *=", source, re.M))
+    named = (ast.FunctionDef, ast.ClassDef)
+    names = {node.name for node in tree.body if isinstance(node, named)}
+    stored = (n for n in ast.walk(tree) if isinstance(n, ast.Name))
+    return names | {n.id for n in stored if isinstance(n.ctx, ast.Store)}
+
+
+def fit(notebook, template):
+    """The notebook to run, and notes on what had to be mended.
+
+    Everything locked (given code, tests) comes from the template, every answer from the student,
+    and the student's own extra cells stay where they were. So it does not matter what happened to
+    the tests, the labels or the order.
+    """
+    cells, goal = notebook.cells, template.cells
+    match, used, notes = {}, {}, []  # template index → student index, and back
+    places = {label(cell): i for i, cell in enumerate(goal) if label(cell)}
+    copies = defaultdict(list)
+    for j, cell in enumerate(cells):
+        i = places.get(label(cell))
+        if i is not None:
+            copies[i].append(j)
+    for i, found in copies.items():
+        match[i] = found[-1]  # as nbgrader does: the last one counts …
+        for j in found:
+            used[j] = i
+        if len(found) > 1 and not is_locked(goal[i]):
+            for j in found[:-1]:
+                del used[j]  # … and the ones before it run, in their places
+        if len(found) > 1:
+            notes.append(f"The cell {label(goal[i])} was there {len(found)} times; all were run.")
+    lost = len(cells) and not match
+
+    texts = defaultdict(list)
+    for j, cell in enumerate(cells):
+        if j not in used:
+            texts[cell.cell_type, squeeze(cell.source)].append(j)
+    for i, cell in enumerate(goal):
+        key = cell.cell_type, squeeze(cell.source)
+        visible = cell.cell_type, squeeze(_without_hidden(cell))
+        if i not in match and (texts[key] or texts[visible]):
+            match[i] = (texts[key] or texts[visible]).pop(0)
+            used[match[i]] = i
+
+    for i, cell in enumerate(goal):
+        if i not in match and is_solution(cell):
+            j = _closest(i, cell, cells, match, used)
+            if j is not None:
+                match[i], used[j] = j, i
+
+    notes += _mended(cells, goal, match, lost)
+    return _assembled(cells, goal, match, used), notes
+
+
+def _without_hidden(cell):
+    return re.sub(r"### BEGIN HIDDEN TESTS.*?### END HIDDEN TESTS", "", cell.source, flags=re.S)
+
+
+def _closest(i, cell, cells, match, used):
+    """The student's cell that most likely answers, between the neighbours of the missing one."""
+    first = max((match[k] for k in match if k < i), default=-1)
+    last = min((match[k] for k in match if k > i and match[k] > first), default=len(cells))
+    wanted = defined(cell.source)
+
+    def similarity(j):
+        ratio = difflib.SequenceMatcher(None, cells[j].source[:2000], cell.source[:2000]).ratio()
+        return 10 * len(wanted & defined(cells[j].source)) + ratio
+
+    free = [
+        j
+        for j in range(first + 1, last)
+        if j not in used and cells[j].cell_type == cell.cell_type and cells[j].source.strip()
+    ]
+    return max(free, key=similarity, default=None)
+
+
+def _mended(cells, goal, match, lost):
+    """What was wrong with the notebook's cells, in sentences."""
+    if not any(cell.source.strip() for cell in cells):
+        return ["The notebook is empty."]
+    answers = [i for i, cell in enumerate(goal) if is_solution(cell)]
+    if not any(i in match for i in answers):
+        return ["None of the assignment's answer cells is in this notebook."]
+    notes = []
+    if lost:
+        notes.append("The cells had lost their labels (copying or Colab does that); restored.")
+    tests = [i for i, cell in enumerate(goal) if is_test(cell)]
+    gone = [label(goal[i]) for i in tests if i not in match]
+    if gone and not lost:
+        notes.append(f"Deleted tests were put back: {', '.join(gone)}.")
+    changed = [
+        label(goal[i])
+        for i in tests
+        if i in match
+        and squeeze(cells[match[i]].source)
+        not in (squeeze(_without_hidden(goal[i])), squeeze(goal[i].source))
+    ]
+    if changed:
+        notes.append(f"Changed tests were restored: {', '.join(changed)}.")
+    missing = [label(goal[i]) for i in answers if i not in match]
+    if missing:
+        notes.append(f"Answer cells were missing: {', '.join(missing)}.")
+    return notes
+
+
+def _assembled(cells, goal, match, used):
+    """The cells to run, in the template's order; each knows whose it is by `metadata.owner`."""
+    extras, current = defaultdict(list), -1
+    for j, cell in enumerate(cells):
+        if j in used:
+            current = used[j]
+        elif cell.cell_type == "code" and cell.source.strip():
+            extras[current].append(_copy(cell, "student", after=current))
+    result = extras[-1]
+    for i, cell in enumerate(goal):
+        mine = _copy(cell, "student" if is_solution(cell) else "assignment")
+        if is_solution(cell):
+            mine.metadata.unchanged = i not in match or squeeze(cells[match[i]].source) == squeeze(
+                cell.source
+            )
+            if i in match:
+                mine.source = cells[match[i]].source
+        if is_solution(cell) or is_locked(cell) or is_grade(cell) or i in match:
+            result.append(mine)
+        result += extras[i]
+    return result
+
+
+def _copy(cell, owner, after=None):
+    cell = copy.deepcopy(cell)
+    if after is not None:
+        cell.metadata = nbformat.NotebookNode()
+        cell.cell_type = "code"
+    cell.metadata.owner = owner
+    return cell

@@ -1,0 +1,719 @@
+"""The classroom: a class of forty hands in, with everything that ever went wrong among them."""
+
+import csv
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "lessons_src"))
+from classroom import grading, masters, report, sandbox, submissions  # noqa: E402
+
+MASTERS = masters.find()
+MEGABYTES = 50
+SECONDS = 30  # a cell
+
+# Ten points by tests, two by hand. Below, the short labels become nbgrader's.
+TEXT = """---
+kernelspec: {display_name: Python 3, language: python, name: python3}
+---
+# A small assignment
+
+```{code-cell} ipython3
+:given: setup
+import hashlib
+import os
+
+import numpy as np
+
+STUDENT = "your name"
+OPTIONS = list(range(10, 10_000, 7))
+
+def pick(question, options):
+    text = f"@CLASS@:{os.environ.get('CNNLAB_STUDENT', STUDENT)}:{question}"
+    return options[int(hashlib.sha256(text.encode()).hexdigest(), 16) % len(options)]
+```
+
+## q1: parameters of a convolution
+
+```{code-cell} ipython3
+:answer: q1
+def conv_params(kh, kw, c_in, c_out, bias=True):
+    ### BEGIN SOLUTION
+    return kh * kw * c_in * c_out + (c_out if bias else 0)
+    ### END SOLUTION
+```
+
+```{code-cell} ipython3
+:test: q1 3
+assert conv_params(3, 3, 1, 8) == 80, "one 3x3 filter bank with bias"
+### BEGIN HIDDEN TESTS
+assert conv_params(5, 5, 6, 16, bias=False) == 2400, "bias=False is ignored"
+### END HIDDEN TESTS
+```
+
+```{code-cell} ipython3
+:answer: q2
+def output_size(n, k):
+    ### BEGIN SOLUTION
+    return n - k + 1
+    ### END SOLUTION
+```
+
+```{code-cell} ipython3
+:test: q2 2
+assert output_size(28, 5) == 24, "a window of 5 starts at 0 … 23"
+### BEGIN HIDDEN TESTS
+assert output_size(9, 9) == 1, "one place for a kernel as large as the image"
+### END HIDDEN TESTS
+```
+
+```{code-cell} ipython3
+:answer: q3
+def normalise(x):
+    ### BEGIN SOLUTION
+    return x / np.sum(x)
+    ### END SOLUTION
+```
+
+```{code-cell} ipython3
+:test: q3 2
+assert np.allclose(normalise(np.array([1.0, 3.0])), [0.25, 0.75]), "the sum should be 1"
+### BEGIN HIDDEN TESTS
+assert np.allclose(normalise(np.full(8, 5.0)), 0.125), "eight equal numbers"
+### END HIDDEN TESTS
+```
+
+Give the arrays of weights of a layer with eight 3 × 3 kernels on one channel, made in any way.
+
+```{code-cell} ipython3
+:answer: q4
+def weights():
+    ### BEGIN SOLUTION
+    return [np.zeros((3, 3, 1, 8)), np.zeros(8)]
+    ### END SOLUTION
+```
+
+```{code-cell} ipython3
+:test: q4 1
+assert sum(np.size(w) for w in weights()) == 80, "72 weights and 8 biases"
+### BEGIN HIDDEN TESTS
+assert [np.shape(w) for w in weights()] == [(3, 3, 1, 8), (8,)], "kernels first, then biases"
+### END HIDDEN TESTS
+```
+
+How many weights has a dense layer with as many inputs as `pick("q5", OPTIONS)` says, and 3 outputs?
+
+```{code-cell} ipython3
+:answer: q5
+### BEGIN SOLUTION
+my_answer = 3 * pick("q5", OPTIONS)
+### END SOLUTION
+```
+
+```{code-cell} ipython3
+:test: q5 2
+assert my_answer > 0, "my_answer is a positive number"
+### BEGIN HIDDEN TESTS
+who = os.environ.get("CNNLAB_STUDENT", STUDENT)
+number = int(hashlib.sha256(f"@CLASS@:{who}:q5".encode()).hexdigest(), 16)
+assert my_answer == 3 * OPTIONS[number % len(OPTIONS)], "not the count for your number of inputs"
+### END HIDDEN TESTS
+```
+
+Why does a convolution need fewer weights?
+
+:by-hand: why 2
+
+### BEGIN SOLUTION
+The same weights are used at every place, and each sees only a small window.
+### END SOLUTION
+"""
+LABELS = {
+    r":given: (\w+)": "{grade_id: \\1, grade: false, solution: false, locked: true, ",
+    r":answer: (\w+)": "{grade_id: \\1, grade: false, solution: true, locked: false, ",
+    r":test: (\w+) (\d)": "{grade_id: \\1_t, grade: true, points: \\2, solution: false, "
+    "locked: true, ",
+}
+for short, long in LABELS.items():
+    long = f":nbgrader: {long}task: false, schema_version: 3}}"
+    TEXT = re.sub(f"^{short}$", long, TEXT, flags=re.M)
+TEXT = TEXT.replace(
+    ":by-hand: why 2",
+    '+++ {"nbgrader": {"grade_id": "why", "grade": true, "points": 2, "solution": true, '
+    '"locked": false, "task": false, "schema_version": 3}}',
+)
+GIVEN = {
+    "q1": "def conv_params(kh, kw, c_in, c_out, bias=True):\n"
+    "    return kh * kw * c_in * c_out + (c_out if bias else 0)",
+    "q2": "def output_size(n, k):\n    return n - k + 1",
+    "q3": "def normalise(x):\n    return x / np.sum(x)",
+    "q4": "def weights():\n    return [np.zeros((3, 3, 1, 8)), np.zeros(8)]",
+    "q5": "my_answer = 3 * pick('q5', OPTIONS)",
+    "why": "Because the same weights serve everywhere.",
+}
+KERAS = """def weights():
+    import keras
+    model = keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Conv2D(8, 3)])
+    return model.get_weights()"""
+DEAF = """import signal
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+while True:
+    pass"""
+EQUAL = """class Anything(int):
+    def __eq__(self, other):
+        return True
+    __hash__ = int.__hash__
+
+def conv_params(*sizes, bias=True):
+    return Anything()"""
+RUNNER = """from IPython.core.interactiveshell import InteractiveShell
+async def pass_always(self, *args, **more):
+    return False
+InteractiveShell.run_code = pass_always"""
+REMOVER = """import ast
+class NoAssert(ast.NodeTransformer):
+    def visit_Assert(self, node):
+        return ast.copy_location(ast.Pass(), node)
+get_ipython().ast_transformers.append(NoAssert())"""
+SPY = """def output_size(n, k):
+    import inspect, sys
+    lines = getattr(sys.modules['__main__'], '_ih', []), get_ipython().user_ns['In']
+    raise ValueError(str(lines) + inspect.getsource(sys._getframe(1)))"""
+NOSY = f"""import os, socket
+seen = []
+for place in ({str(ROOT)!r} + '/lessons_src/assignments', {str(ROOT)!r} + '/.git', '/root/.ssh',
+              '/home', '/etc/shadow'):
+    try:
+        seen += os.listdir(place) if os.path.isdir(place) else [open(place).read(9)]
+    except OSError:
+        pass
+try:
+    socket.create_connection(('1.1.1.1', 53), timeout=2)
+    seen.append('network')
+except OSError:
+    pass
+seen += [key for key in os.environ if 'SECRET' in key]
+assert not seen, seen"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def bubblewrap():
+    if shutil.which("bwrap") is None:
+        message = "no sandbox: install bubblewrap (Debian: apt install bubblewrap)"
+        pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """The small master, read as the tools read any."""
+    folder = tmp_path_factory.mktemp("masters")
+    (folder / "small.md").write_text(TEXT)
+    return masters.find(folder)["small"]
+
+
+def filled(master, answers=GIVEN):
+    """The students' copy with answers in it."""
+    notebook = nbformat.reads(nbformat.writes(master.student_copy), as_version=4)
+    for cell in notebook.cells:
+        if masters.label(cell) in answers:
+            cell.source = answers[masters.label(cell)]
+    return notebook
+
+
+def at(notebook, name):
+    return next(i for i, cell in enumerate(notebook.cells) if masters.label(cell) == name)
+
+
+def without(notebook, keep):
+    notebook.cells = [cell for cell in notebook.cells if keep(cell)]
+    return notebook
+
+
+def hand_in(folder, student, what):
+    path = folder / student / "small.ipynb"
+    path.parent.mkdir(parents=True)
+    if isinstance(what, bytes):
+        path.write_bytes(what)
+    else:
+        nbformat.write(what, path)
+
+
+def kinds(master):
+    """{student: (what is handed in, total, status, words in the sentence)}"""
+
+    def answers(**changed):
+        return filled(master, GIVEN | changed)
+
+    made = {
+        "keras": (answers(q4=KERAS), 10, "graded", ""),
+        "warns": (
+            answers(
+                q1="import warnings\n"
+                + GIVEN["q1"].replace(
+                    "    return",
+                    "    import sys\n"
+                    "    warnings.warn('hm')\n    print('log', file=sys.stderr)\n    return",
+                )
+            ),
+            10,
+            "graded",
+            "",
+        ),
+        "partial": (
+            answers(q2="def output_size(n, k): return n - k", q1="", q5=GIVEN["q5"]),
+            5,
+            "graded",
+            "q2: a window of 5",
+        ),
+        "syntax": (
+            answers(q1="def conv_params(:\n    return 1"),
+            7,
+            "graded",
+            "cell q1 ends with SyntaxError",
+        ),
+        "loop-top": (answers(q1="while True:\n    pass"), 7, "graded", "cell q1 ran longer than"),
+        "loop-function": (
+            answers(q1="def conv_params(*a, **b):\n    while True: pass"),
+            7,
+            "graded",
+            "q1: The test ran longer than",
+        ),
+        "loop-deaf": (answers(q2=DEAF), 3, "timeout", "cell q2 ran too long"),
+        "os-exit": (
+            answers(q3="import os\nos._exit(0)"),
+            5,
+            "crashed",
+            "Python ended in the cell q3",
+        ),
+        "sys-exit": (answers(q1="import sys\nsys.exit()"), 7, "graded", "SystemExit"),
+        "exit": (answers(q1=GIVEN["q1"] + "\nexit()"), 10, "graded", ""),
+        "no-tests": (
+            without(answers(), lambda c: not masters.is_test(c)),
+            10,
+            "graded",
+            "Deleted tests were put back: q1_t, q2_t, q3_t, q4_t, q5_t",
+        ),
+        "assert-true": (
+            answers(q1="def conv_params(*a, **b): return 80", q1_t="assert True"),
+            7,
+            "graded",
+            "Changed tests were restored: q1_t",
+        ),
+        "patched": (
+            answers(q3="def normalise(x): return 7\nnp.allclose = lambda *a: True"),
+            8,
+            "tampered",
+            "numpy.allclose",
+        ),
+        "equal": (answers(q1=EQUAL), 7, "tampered", "equal to everything"),
+        "runner": (answers(q2=RUNNER), 0, "tampered", "the test runner"),
+        "remover": (answers(q1=REMOVER), 0, "tampered", "the test runner"),
+        "lines": (
+            answers(
+                q1=GIVEN["q1"] + f"\nfor i in range({MEGABYTES}):\n"
+                "    print(('x' * 99 + '\\n') * 10_000)"
+            ),
+            10,
+            "graded",
+            "",
+        ),
+        "one-line": (
+            answers(q1=GIVEN["q1"] + f"\nprint('x' * {MEGABYTES}_000_000)"),
+            10,
+            "graded",
+            "",
+        ),
+        "not-json": (b'{"cells": [', 0, "unreadable", "not valid JSON"),
+        "nothing": (b"", 0, "unreadable", "0 bytes"),
+        "picture": (b"\x89PNG\r\n\x1a\n\xff\xfe", 0, "unreadable", "not text"),
+        "other-json": (b"[1, 2]", 0, "unreadable", "no cells"),
+        "empty": (new_notebook(), 0, "graded", "The notebook is empty"),
+        "memory": (
+            answers(q1="hog = []\nwhile True:\n    hog.append(np.empty(1 << 21))"),
+            7,
+            "graded",
+            "q1 ends with",
+        ),
+        "copied-cell": (answers(), 10, "graded", "q1 was there 2 times"),
+        "split-cell": (answers(), 10, "graded", "q1 was there 2 times"),
+        "colab": (answers(), 10, "graded", "had lost their labels"),
+        "spy": (answers(q2=SPY), 8, "graded", ""),
+        "nosy": (answers(q1=GIVEN["q1"] + "\n" + NOSY), 10, "graded", ""),
+        "copier": (answers(q5="my_answer = 3 * {alice}"), 8, "graded", "numbers of alice"),
+        "alice": (answers(), 10, "graded", "why waits for a grade by hand"),
+        "strange": (
+            json.dumps(
+                answers(q2="def output_size(n, k): raise ValueError('<script>')", why="\ud800")
+            ).encode(),
+            8,
+            "graded",
+            "q2: ValueError: <script>",
+        ),
+        "wordless": (answers(why="YOUR ANSWER HERE"), 10, "graded", "why: Not answered"),
+    }
+    copied = made["copied-cell"][0]
+    copied.cells.insert(at(copied, "q3"), copied.cells[at(copied, "q1")].copy())
+    halves = made["split-cell"][0]
+    here = at(halves, "q1")
+    halves.cells.insert(here, halves.cells[here].copy())
+    halves.cells[here].source = "def helper(bias, c):\n    return c if bias else 0"
+    halves.cells[here + 1].source = (
+        "def conv_params(kh, kw, c_in, c_out, bias=True):\n"
+        "    return kh * kw * c_in * c_out + helper(bias, c_out)"
+    )
+    for cell in made["colab"][0].cells:
+        cell.metadata = {"id": "x"}
+    made["copier"][0].cells[
+        at(made["copier"][0], "q5")
+    ].source = f"my_answer = {3 * drawn('alice')}"
+    return made
+
+
+def drawn(student):
+    """The number of inputs that the small master draws for a student of the class `demo`."""
+    import hashlib
+
+    options = list(range(10, 10_000, 7))
+    digest = hashlib.sha256(f"demo:{student}:q5".encode()).hexdigest()
+    return options[int(digest, 16) % len(options)]
+
+
+def command(master, source, to, *more):
+    return [
+        *(sys.executable, "-m", "classroom", "grade", str(source), str(to)),
+        *("--masters", str(master.path.parent), "--cell-seconds", str(SECONDS), *more),
+    ]
+
+
+def environment():
+    return {**os.environ, "PYTHONPATH": str(ROOT / "lessons_src"), "A_SECRET": "x"}
+
+
+def grade(master, source, to, *more):
+    done = subprocess.run(
+        command(master, source, to, *more), env=environment(), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def table(folder):
+    with open(folder / "grades.csv", newline="") as file:
+        return {row["student"]: row for row in csv.DictReader(file)}
+
+
+@pytest.fixture(scope="module")
+def school(small, tmp_path_factory):
+    """A class of forty, graded; in the middle everything is killed, and started again."""
+    folder = tmp_path_factory.mktemp("school")
+    wanted = kinds(small)
+    for student, (what, *_) in wanted.items():
+        hand_in(folder / "submissions", student, what)
+    for number in range(40 - len(wanted)):
+        wanted[f"honest-{number}"] = None, 10, "graded", "10 of 12 points"
+        hand_in(folder / "submissions", f"honest-{number}", filled(small))
+    process = subprocess.Popen(
+        command(small, folder / "submissions", folder / "grades"),
+        env=environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    results = folder / "grades" / "results"
+    while process.poll() is None and len(list(results.glob("*.json"))) < 15:
+        time.sleep(0.1)
+    assert process.poll() is None, process.stdout.read()
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    before = {path: path.stat().st_mtime_ns for path in results.glob("*.json")}
+    assert not (folder / "grades" / "grades.csv").exists()
+    output = grade(small, folder / "submissions", folder / "grades")
+    return folder, wanted, before, output
+
+
+NAMES = """keras warns partial syntax loop-top loop-function loop-deaf os-exit sys-exit exit
+no-tests assert-true patched equal runner remover lines one-line not-json nothing
+picture other-json empty memory copied-cell split-cell colab spy nosy copier alice
+wordless strange"""
+
+
+@pytest.mark.parametrize("student", NAMES.split())
+def test_each_kind_gets_the_wanted_grade(school, student):
+    folder, wanted, _, _ = school
+    _, total, status, words = wanted[student]
+    row = table(folder / "grades")[student]
+    assert (float(row["total"]), row["status"]) == (total, status), row["sentence"]
+    assert words in row["sentence"]
+    assert float(row["of"]) == 12
+
+
+def test_the_honest_get_all_their_points(school, small):
+    folder, *_ = school
+    assert set(kinds(small)) == set(NAMES.split())
+    rows = table(folder / "grades")
+    honest = [row for name, row in rows.items() if name.startswith("honest")]
+    assert len(rows) == 40 and len(honest) == 40 - len(NAMES.split())
+    for row in honest:
+        assert [row[q] for q in ("q1", "q2", "q3", "q4", "q5")] == ["3", "2", "2", "1", "2"]
+        assert (row["status"], row["total"]) == ("graded", "10")
+
+
+def test_killed_in_the_middle_it_goes_on_where_it_was(school):
+    folder, _, before, output = school
+    assert 15 <= len(before) < 40
+    assert f"{len(before)} of 40 were graded before." in output
+    for path, time_written in before.items():
+        assert path.stat().st_mtime_ns == time_written
+    assert not list((folder / "grades").rglob("*.part"))
+
+
+def test_a_run_in_one_go_gives_the_same_table(school, small, tmp_path):
+    folder, *_ = school
+    quick = ["alice", "colab", "copier", "empty", "equal", "honest-0", "nothing", "os-exit"]
+    for student in quick:
+        shutil.copytree(folder / "submissions" / student, tmp_path / "in" / student)
+    grade(small, tmp_path / "in", tmp_path / "out")
+    again, rows = table(tmp_path / "out"), table(folder / "grades")
+    for student in quick:
+        assert again[student] | {"seconds": ""} == rows[student] | {"seconds": ""}
+
+
+def test_progress_says_how_much_is_left(school):
+    *_, output = school
+    assert re.search(r"^3 of \d+  .+: \w+\.  .* left$", output, re.M)
+    assert "Sandbox: bubblewrap" in output and "Done." in output
+
+
+def test_feedback_shows_no_hidden_test_and_asks_no_other_host(school, small):
+    folder, *_ = school
+    pages = sorted((folder / "grades" / "feedback").glob("*.html"))
+    assert len(pages) == 40
+    for path in pages:
+        text = path.read_text()
+        assert len(text.encode()) < 200_000
+        assert not re.search(r"(src|href)=|url\(|@import|<script|https?:", text)
+        for secret in ["2400", "output_size(9, 9)", "0.125", "HIDDEN", *small.secrets]:
+            assert secret not in text, path.name
+    lines = (folder / "grades" / "feedback" / "lines.html").read_text()
+    assert "10 of 12 points" in lines
+    partial = (folder / "grades" / "feedback" / "partial.html").read_text()
+    assert "a window of 5 starts at 0 … 23" in partial
+
+
+def test_statistics_name_the_test_that_most_fail(school):
+    folder, *_ = school
+    with open(folder / "grades" / "statistics.csv", newline="") as file:
+        rows = {row["question"]: row for row in csv.DictReader(file)}
+    assert list(rows) == ["q1", "q2", "q3", "q4", "q5", "why"]
+    assert rows["q5"]["most failed test"] and int(rows["q5"]["students"]) >= 1
+    assert rows["q1"]["most failed test"] == "NameError" and int(rows["q1"]["students"]) >= 5
+    assert float(rows["q4"]["mean"]) > 0.7
+
+
+def test_the_report_names_who_copied_from_whom(school):
+    folder, *_ = school
+    text = (folder / "grades" / "report.html").read_text()
+    assert "<td>copier</td><td>q5</td><td>alice</td>" in text
+    assert "Because the same weights serve everywhere." in text  # an answer to read
+    assert "each sees only a small window" in text  # the master's answer
+    assert "bubblewrap" in text and "https:" not in text
+
+
+def test_grades_by_hand_are_kept_and_added(small, tmp_path):
+    for student in ("ann", "ben", "cem", "dua"):
+        hand_in(tmp_path / "in", student, filled(small))
+    grade(small, tmp_path / "in", tmp_path / "out")
+    path = tmp_path / "out" / "grades.csv"
+    text = path.read_text().replace(",", ";")  # as a spreadsheet in many countries saves it
+    for student, typed in {"ann": "1,5", "ben": "two", "cem": "9"}.items():
+        text = re.sub(f"^({student};graded;3;2;2;1;2;);", rf"\g<1>{typed};", text, flags=re.M)
+    path.write_text("\ufeff" + text, encoding="utf-8")
+    for _ in range(2):
+        output = grade(small, tmp_path / "in", tmp_path / "out")
+        assert "4 of 4 were graded before." in output
+        rows = table(tmp_path / "out")
+        hand = {name: row["why by hand (of 2)"] for name, row in rows.items()}
+        assert hand == {"ann": "1,5", "ben": "two", "cem": "9", "dua": ""}
+        totals = {name: row["total"] for name, row in rows.items()}
+        assert totals == {"ann": "11.5", "ben": "10", "cem": "10", "dua": "10"}
+        assert "“two” is not a grade from 0 to 2" in rows["ben"]["sentence"]
+    assert "3 answers wait" in output
+    shutil.rmtree(tmp_path / "in" / "ben")  # gone from the download, not from the table
+    (tmp_path / "in" / "ann" / "small.ipynb").write_bytes(b"")  # handed in anew
+    grade(small, tmp_path / "in", tmp_path / "out")
+    rows = table(tmp_path / "out")
+    assert rows["ben"]["why by hand (of 2)"] == "two"
+    assert (rows["ann"]["status"], rows["ann"]["why by hand (of 2)"]) == ("unreadable", "1,5")
+
+
+@pytest.mark.parametrize("mishap", ["labels", "labels and tests", "order", "kind"])
+def test_every_answer_is_found_whatever_happened_to_the_notebook(small, mishap):
+    notebook = filled(small)
+    notebook.cells.insert(at(notebook, "q1"), new_code_cell("helper = 1"))
+    if mishap == "kind":
+        notebook.cells[at(notebook, "why")].cell_type = "code"
+    elif mishap == "order":
+        notebook.cells.reverse()
+    for cell in notebook.cells if "labels" in mishap else []:
+        cell.metadata = {}
+    if "tests" in mishap:
+        without(notebook, lambda cell: not cell.source.startswith("assert"))
+    cells, notes = submissions.fit(notebook, small.template)
+    answers = {masters.label(c): c.source for c in cells if masters.is_solution(c)}
+    assert answers == GIVEN
+    assert any("lost their labels" in note for note in notes) == ("labels" in mishap)
+    order = [masters.label(cell) for cell in cells if masters.label(cell)]
+    assert order == [masters.label(c) for c in small.template.cells if masters.label(c)]
+    assert "helper = 1" in [cell.source for cell in cells]
+
+
+def test_downloads_of_moodle_and_canvas_are_understood(small, tmp_path):
+    good = nbformat.writes(filled(small))
+    for path in [
+        "Ann Lee_123_assignsubmission_file_/My notebook (2).ipynb",
+        "Ann Lee_123_assignsubmission_onlinetext/onlinetext.html",
+        "Ben Öz_124_assignsubmission_file_/report.pdf",
+        "cemdua_77_9001_small.ipynb",
+        "eve_LATE_78_9002_small-2.ipynb",
+        "fay/homework/old.ipynb",
+        "fay/homework/small.ipynb",
+        "__MACOSX/fay/small.ipynb",
+    ]:
+        target = tmp_path / "in" / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text("" if "old" in path else good)
+    os.symlink(small.path, tmp_path / "in" / "link.ipynb")
+    found = submissions.find(tmp_path / "in")
+    who = {one.student: (one.lms, one.lms_id) for one in found}
+    assert who == {
+        "Ann Lee": ("moodle", "123"),
+        "Ben Öz": ("moodle", "124"),
+        "cemdua": ("canvas", "77"),
+        "eve": ("canvas", "78"),
+        "fay": ("plain", ""),
+    }
+    chosen = {one.student: submissions.choose(one.files, small) for one in found}
+    assert chosen["Ben Öz"] is None and chosen["fay"].name == "small.ipynb"
+    assert chosen["Ann Lee"].name == "My notebook (2).ipynb"
+    (tmp_path / "list.csv").write_text("student,number,full name\nalee,5,Ann Lee\nev,78,Eve E\n")
+    named = [one.student for one in submissions.find(tmp_path / "in", tmp_path / "list.csv")]
+    assert sorted(named) == ["Ben Öz", "alee", "cemdua", "ev", "fay"]
+
+    results = [grading.failed(one, small) for one in found]
+    book = report.Book(small, tmp_path / "out", results)
+    assert ["cemdua", "77", "", "", "", "0"] in book.canvas()
+    assert book.canvas()[0][:2] == ["Student", "ID"]
+    assert ["Participant 123", "Ann Lee", "0", "12"] in [row[:4] for row in book.moodle()]
+
+
+def test_the_assignment_is_recognised(small, tmp_path):
+    hand_in(tmp_path / "in", "ann", filled(small))
+    (tmp_path / "in" / "ann" / "small.ipynb").rename(tmp_path / "in" / "ann" / "x.ipynb")
+    known = MASTERS | {"small": small}
+    assert submissions.which(submissions.find(tmp_path / "in"), known) is small
+    hand_in(tmp_path / "none", "ben", new_notebook())
+    (tmp_path / "none" / "ben" / "small.ipynb").rename(tmp_path / "none" / "ben" / "x.ipynb")
+    with pytest.raises(submissions.Unreadable, match="ASSIGNMENT=NAME"):
+        submissions.which(submissions.find(tmp_path / "none"), known)
+
+
+def test_without_a_sandbox_nothing_is_run(monkeypatch):
+    real = shutil.which("unshare")
+    monkeypatch.setattr(sandbox.shutil, "which", lambda name: None)
+    with pytest.raises(sandbox.NoSandbox, match="apt install bubblewrap"):
+        sandbox.choose()
+    assert sandbox.choose(unsafe=True) == "unsafe"
+    monkeypatch.setattr(sandbox.shutil, "which", lambda name: real if name == "unshare" else None)
+    assert sandbox.choose() == "unshare"
+    assert "WEAK" in sandbox.KINDS["unshare"] and "NONE" in sandbox.KINDS["unsafe"]
+
+
+@pytest.mark.parametrize("kind", ["bubblewrap", "unshare", "unsafe"])
+def test_each_sandbox_runs_stops_and_limits(kind, monkeypatch):
+    monkeypatch.setenv("A_SECRET", "x")
+    limits = sandbox.Limits(cell=3, memory=3 << 30)
+    with sandbox.Kernel(kind, limits, "ann") as kernel:
+        assert kernel.run("x = 1").ok
+        assert kernel.run("while True: pass").late
+        assert kernel.run("assert x == 1").ok
+        assert kernel.run("import os; assert 'A_SECRET' not in os.environ").ok
+        big = kernel.run("import numpy; numpy.ones(1 << 30)")
+        assert (big.ok, "Memory" in big.name) == (False, True)
+        net = "import socket; socket.create_connection(('127.0.0.1', 1), timeout=1)"
+        refused = kernel.run(net)
+        assert "refused" in refused.text or "unreachable" in refused.text
+        away = "s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.connect(('8.8.8.8', 1))"
+        if kind != "unsafe":
+            assert "unreachable" in kernel.run(away).text
+        seen = kernel.run("", values={"seen": f"os.path.exists({str(ROOT / 'Makefile')!r})"})
+        assert seen.values["seen"] == str(kind != "bubblewrap")
+        with pytest.raises(sandbox.KernelDied):
+            kernel.run("os._exit(1)")
+    assert not Path(kernel.folder).exists()
+
+
+def test_a_wrong_solution_is_not_released(small, tmp_path):
+    wrong = TEXT.replace("return n - k + 1", "return n - k + 2")
+    (tmp_path / "wrong.md").write_text(wrong)
+    with pytest.raises(masters.MasterError, match="a window of 5 starts"):
+        masters.release(masters.find(tmp_path)["wrong"], tmp_path)
+    free = TEXT.replace('assert my_answer > 0, "my_answer is a positive number"', "my_answer = 0")
+    free = re.sub(r"assert my_answer == .*", "", free)
+    (tmp_path / "free.md").write_text(free)
+    with pytest.raises(masters.MasterError, match="unedited copy passes"):
+        masters.release(masters.find(tmp_path)["free"], tmp_path)
+    assert not list(tmp_path.glob("*.ipynb"))
+
+
+def test_an_assert_without_a_message_and_a_leak_are_found(small, tmp_path):
+    silent = TEXT.replace(', "a window of 5 starts at 0 … 23"', "")
+    (tmp_path / "silent.md").write_text(silent)
+    assert masters.faults(masters.find(tmp_path)["silent"]) == [
+        "The test q2_t, line 1: assert has no message."
+    ]
+    copy = filled(small, {"q1": "# hm: return kh * kw * c_in * c_out + (c_out if bias else 0)"})
+    assert masters.leaks(small, copy) and not masters.leaks(small, small.student_copy)
+    copy = filled(small, {"q1": "### BEGIN HIDDEN TESTS"})
+    assert masters.leaks(small, copy) == ["BEGIN HIDDEN TESTS"]
+
+
+@pytest.mark.parametrize("master", MASTERS.values(), ids=MASTERS)
+def test_the_page_of_an_assignment_is_made_from_its_master(master):
+    page = nbformat.read(masters.PAGES / f"{master.name}.ipynb", as_version=4)
+    wanted = nbformat.reads(nbformat.writes(master.student_copy), as_version=4)
+    hint = f"{master.name} and its page differ; run `make assignments`"
+    assert page.cells == wanted.cells, hint
+    assert masters.faults(master) == [] and masters.leaks(master, page) == []
+    assert any(masters.by_hand(cell) for cell in page.cells), "one question in their own words"
+
+
+@pytest.mark.parametrize("master", MASTERS.values(), ids=MASTERS)
+def test_the_solution_earns_every_point_and_the_unedited_copy_none(master, tmp_path):
+    for student, notebook in {"best": master.notebook, "none": master.student_copy}.items():
+        path = tmp_path / "in" / student / f"{master.name}.ipynb"
+        path.parent.mkdir(parents=True)
+        nbformat.write(notebook, path)
+    output = subprocess.run(
+        [sys.executable, "-m", "classroom", "grade", tmp_path / "in", tmp_path / "out"],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    rows = table(tmp_path / "out")
+    for name, most in master.points.items():
+        if name in rows["best"]:
+            assert float(rows["best"][name]) == most, rows["best"]["sentence"]
+    assert float(rows["none"]["total"]) == 0 and rows["none"]["status"] == "graded"
+    assert "wait for a grade by hand" in output
