@@ -30,12 +30,23 @@ def browser():
         browser.close()
 
 
+ADD = """html => {
+    const place = document.createElement("div");
+    place.innerHTML = html;
+    document.body.append(place);
+    const script = place.querySelector("script"), again = document.createElement("script");
+    again.textContent = script.textContent;  // as Jupyter does: innerHTML runs no script
+    script.replaceWith(again);
+}"""
+
+
 @pytest.fixture
 def live(browser):
     """Open a live piece as a notebook shows it, alone on a page without a network.
 
     `live("conv-stepper", image=…)` gives the page; `page.piece` is the element, `page.words()` the
-    sentence that follows what happens, `page.again(image=…)` starts it anew with something else.
+    sentence that follows what happens, `page.again(image=…)` starts it anew with something else,
+    `page.add(html)` adds another output below, as a notebook does.
     At the end of the test nothing may have gone wrong.
     """
     from cnnlab import demos
@@ -60,6 +71,7 @@ def live(browser):
         tab.piece = tab.locator(f"cnn-{name}")
         tab.words = lambda: tab.piece.locator(".words").inner_text()
         tab.result = lambda: tab.piece.evaluate("piece => piece.result && cnn.toRows(piece.result)")
+        tab.add = lambda html: tab.evaluate(ADD, html)
         tab.again = lambda **given: tab.piece.evaluate(
             """(piece, given) => {
                 const fresh = document.createElement(piece.localName);

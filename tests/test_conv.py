@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from cnnlab.conv import conv2d, conv2d_loops, dense_ties, dense_weights, same_padding, windows
 from cnnlab.ledger import output_size
+from examples import DIAGONAL, IMAGE
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
@@ -152,19 +153,6 @@ def test_transposing_the_kernel_is_not_convolution():
     truth = signal.convolve2d(image[..., 0], kernel[..., 0, 0], mode="valid")
     transposed = kernel.transpose(1, 0, 2, 3)
     assert not np.array_equal(conv2d(image, transposed)[..., 0], truth)
-
-
-IMAGE = np.array(
-    [
-        [1, 0, 0, 0, 0, 1],
-        [0, 1, 0, 0, 1, 0],
-        [0, 0, 1, 1, 0, 0],
-        [1, 0, 0, 0, 1, 0],
-        [0, 1, 0, 0, 1, 0],
-        [0, 0, 1, 0, 1, 0],
-    ]
-)
-DIAGONAL = 2 * np.eye(3, dtype=int) - 1
 
 
 def test_worked_example_of_the_lecture():

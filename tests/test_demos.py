@@ -46,18 +46,7 @@ def test_every_control_is_reached_with_the_keyboard_and_shows_it(live, name):
 def test_the_same_output_twice_on_a_page_does_no_harm(live, name):
     """As when a cell of a notebook runs again."""
     tab = live(name)
-    html = demos.show(name)._repr_html_()
-    tab.evaluate(
-        """html => {
-            const place = document.createElement("div");
-            place.innerHTML = html;
-            document.body.append(place);
-            const script = place.querySelector("script"), again = document.createElement("script");
-            again.textContent = script.textContent;  // as Jupyter does: innerHTML runs no script
-            script.replaceWith(again);
-        }""",
-        html,
-    )
+    tab.add(demos.show(name).html)
     assert (
         tab.piece.last.locator(".words").inner_text()
         == tab.piece.first.locator(".words").inner_text()

@@ -5,18 +5,7 @@ import numpy as np
 import pytest
 from cnnlab import demos
 from cnnlab.conv import conv2d
-
-LEE = np.array(
-    [
-        [1, 0, 0, 0, 0, 1],
-        [0, 1, 0, 0, 1, 0],
-        [0, 0, 1, 1, 0, 0],
-        [1, 0, 0, 0, 1, 0],
-        [0, 1, 0, 0, 1, 0],
-        [0, 0, 1, 0, 1, 0],
-    ]
-)
-DIAGONAL = 2 * np.eye(3) - 1
+from examples import DIAGONAL, IMAGE
 
 
 def shown(tab):
@@ -30,7 +19,7 @@ def shown(tab):
 
 def test_it_starts_on_the_example_of_chapter_2(live):
     tab = live("conv-stepper")
-    expected = conv2d(LEE[..., None], DIAGONAL[..., None, None])[..., 0]
+    expected = conv2d(IMAGE[..., None], DIAGONAL[..., None, None])[..., 0]
     assert np.array_equal(shown(tab), expected)
     assert "row 1, column 1: 9 products add up to 3" in tab.words()
 
@@ -86,7 +75,7 @@ def test_the_keyboard_steps_the_window_and_edits(live):
         tab.keyboard.press(key)
     kernel = DIAGONAL.copy()
     kernel[0, 0] = 5
-    assert np.array_equal(shown(tab), conv2d(LEE[..., None], kernel[..., None, None])[..., 0])
+    assert np.array_equal(shown(tab), conv2d(IMAGE[..., None], kernel[..., None, None])[..., 0])
 
 
 def test_the_pointer_steps_the_window_and_edits(live):
@@ -96,7 +85,7 @@ def test_the_pointer_steps_the_window_and_edits(live):
     tab.piece.get_by_role("button", name="step").click()
     assert "row 4, column 2" in tab.words()
     tab.piece.get_by_label("image, row 4, column 2").fill("2")
-    changed = LEE.copy()
+    changed = IMAGE.copy()
     changed[3, 1] = 2
     assert np.array_equal(shown(tab), conv2d(changed[..., None], DIAGONAL[..., None, None])[..., 0])
 

@@ -4,17 +4,8 @@ import numpy as np
 import pytest
 from cnnlab import demos
 from cnnlab.conv import conv2d, dense_ties, dense_weights
+from examples import IMAGE
 
-LEE = np.array(
-    [
-        [1, 0, 0, 0, 0, 1],
-        [0, 1, 0, 0, 1, 0],
-        [0, 0, 1, 1, 0, 0],
-        [1, 0, 0, 0, 1, 0],
-        [0, 1, 0, 0, 1, 0],
-        [0, 0, 1, 0, 1, 0],
-    ]
-)
 KERNEL = np.array([[0.9, -0.6, -0.5], [-0.4, 0.8, -0.3], [-0.2, -0.1, 0.7]])
 
 READ = """() => {
@@ -58,24 +49,24 @@ def test_it_starts_dense_and_goes_to_masked_and_shared(live):
     tab = live("dense-to-conv")
     page = tab.evaluate(READ)
     assert page["buttons"] == ["dense: 576", "masked: 144", "shared: 9"]
-    assert np.array_equal(numbers(page, "image"), LEE.ravel())
+    assert np.array_equal(numbers(page, "image"), IMAGE.ravel())
     assert tab.words() == "Dense: 36 pixels times 16 outputs make 576 weights, each its own."
     dense = np.array(tab.result())
     assert dense.shape == (36, 16) and (dense != 0).all()
-    assert np.allclose(numbers(page, "outputs"), LEE.ravel() @ dense)
+    assert np.allclose(numbers(page, "outputs"), IMAGE.ravel() @ dense)
 
     layer(tab, "masked")
     masked, wired = np.array(tab.result()), ties_of() >= 0
     assert np.array_equal(masked, np.where(wired, dense, 0))
     assert "keeps the 9 weights of its window. 144 of 576 weights may differ from 0" in tab.words()
-    assert np.allclose(numbers(tab.evaluate(READ), "outputs"), LEE.ravel() @ masked)
+    assert np.allclose(numbers(tab.evaluate(READ), "outputs"), IMAGE.ravel() @ masked)
     assert tab.piece.get_by_role("grid", name="kernel").count() == 0
 
     tab.piece.get_by_role("button", name="shared").press("Enter")
     assert tab.words() == "Shared: 144 places hold only 9 different weights, each in 16 places."
     assert tab.piece.get_by_role("button", name="shared").get_attribute("aria-pressed") == "true"
     assert np.array_equal(tab.result(), dense_weights(KERNEL[..., None, None], (6, 6, 1)))
-    feature_map = conv2d(LEE[..., None], KERNEL[..., None, None])
+    feature_map = conv2d(IMAGE[..., None], KERNEL[..., None, None])
     assert np.allclose(numbers(tab.evaluate(READ), "outputs"), feature_map.ravel())
 
 
@@ -262,7 +253,7 @@ def test_the_kernel_can_be_edited_and_resized(live):
     kernel = KERNEL.copy()
     kernel[1, 1] = -2.5
     assert np.array_equal(tab.result(), dense_weights(kernel[..., None, None], (6, 6, 1)))
-    expected = conv2d(LEE[..., None], kernel[..., None, None]).ravel()
+    expected = conv2d(IMAGE[..., None], kernel[..., None, None]).ravel()
     assert np.allclose(numbers(tab.evaluate(READ), "outputs"), expected)
     assert "row 2, column 2, −2.5. It stands in 16 places" in tab.words()
     tab.piece.get_by_label("kernel rows").fill("2")

@@ -415,7 +415,7 @@ def test_moved_by_6_pixels_some_digits_are_read_as_others(live):
 
 def test_the_strips_say_what_the_network_says_at_every_place(live, lenet):
     tab = live("digit-pad")
-    tab.piece.get_by_label("turn").fill("20")
+    tab.piece.get_by_role("slider", name="turn").fill("20")
     names = {"right": "px", "down": "px", "zoom": "×", "turn": "°"}
     rest = {"right": 0, "down": 0, "zoom": 1, "turn": 20}
     prepared = seen(tab, "prepared")
@@ -565,17 +565,7 @@ def test_the_readers_model_reads_with_names(live, lenet, digits):
 def test_the_courses_network_may_come_with_a_later_script(live, lenet):
     """A notebook where the reader's own model was shown before."""
     tab = live("digit-pad", model=lenet)
-    tab.evaluate(
-        """html => {
-            const place = document.createElement("div");
-            place.innerHTML = html;
-            document.body.append(place);
-            const script = place.querySelector("script"), again = document.createElement("script");
-            again.textContent = script.textContent;  // as Jupyter does: innerHTML runs no script
-            script.replaceWith(again);
-        }""",
-        demos.show("digit-pad").html,
-    )
+    tab.add(demos.show("digit-pad").html)
     assert tab.piece.first.locator(".answer p").inner_text().startswith("your model")
     assert tab.piece.last.locator(".answer p").inner_text().startswith("LeNet-5, trained on")
     assert tab.piece.last.locator(".words").inner_text().startswith("The network says 3")

@@ -85,14 +85,12 @@ def _conv_stepper(
             )
         kernel, bias = weights[0][..., 0], weights[1][0] if layer.use_bias else 0.0
         strides, padding, dilation = layer.strides, layer.padding, layer.dilation_rate
-    if padding not in ("valid", "same"):
-        raise ValueError(f'padding must be "valid" or "same", got {padding!r}.')
-    steps = {"strides": pair(strides, "strides"), "dilation": pair(dilation, "dilation")}
-    for setting, (rows, columns) in steps.items():
-        if rows != columns:
-            raise ValueError(f"{setting} must be the same along rows and columns here.")
-    given = {key: rows for key, (rows, _) in steps.items()}
-    given |= {"padding": padding, "bias": float(bias)}
+    given = {
+        "strides": _square(strides, "strides", 4),
+        "dilation": _square(dilation, "dilation", 3),
+    }
+    given["padding"] = _one_of(padding, "padding", "valid", "same")
+    given["bias"] = float(bias)
     if image is not None:
         given["image"] = _pixels(image, "image", 12).tolist()
     if kernel is not None:

@@ -1,0 +1,91 @@
+"""The answers that the chapters give to the questions about their live pieces."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+from cnnlab.conv import dense_ties, same_padding
+from numpy.polynomial import Polynomial
+from test_demos_curve import BETWEEN, measure, off, sine
+from test_demos_descent import CRITICAL
+
+CHAPTERS = Path(__file__).resolve().parent.parent / "lessons_src" / "chapters"
+
+
+def answer(piece):
+    """The text under the question about a piece."""
+    pages = [path.read_text("utf-8") for path in CHAPTERS.glob("*.md")]
+    (after,) = (page.split(f"</cnn-{piece}>")[1] for page in pages if f"</cnn-{piece}>" in page)
+    return re.search(r"<summary>Answer</summary>(.*?)</details>", after, re.S)[1]
+
+
+def test_conv_stepper():
+    words = answer("conv-stepper")
+    assert (
+        same_padding(6, 2) == (0, 1) and "one zero is needed, and it stands on the right" in words
+    )
+    assert same_padding(6, 4) == (1, 2) and "one on the left, two on the right" in words
+
+
+def test_dense_to_conv():
+    ties = dense_ties(np.zeros((3, 3, 1, 1)), (6, 6, 1), padding="same")
+    corner, edge, *_ = places = [int(np.sum(ties == weight)) for weight in range(9)]
+    assert places == [corner, edge, corner, edge, max(places), edge, corner, edge, corner]
+    words = answer("dense-to-conv")
+    assert f"stands in {max(places)} places" in words
+    assert f"edges stand in {edge}, those in the corners in {corner}" in words
+
+
+def test_pool_stepper(live):
+    tab = live("pool-stepper")
+    for stride, word in ((2, "second"), (3, "three")):
+        tab.again(size=2, strides=stride)
+        first, moved = np.array(tab.result()), []
+        for _ in range(3):
+            tab.piece.get_by_role("button", name="right").click()
+            moved.append(np.array_equal(np.array(tab.result())[:, 1:], first[:, :-1]))
+        assert moved == [nudge == stride for nudge in (1, 2, 3)]
+        assert word in answer("pool-stepper")
+
+
+def test_network_ledger(live):
+    tab = live("network-ledger", preset="S2")
+    before = int(re.search(r"([\d,]+) parameters", tab.words())[1].replace(",", ""))
+    words = answer("network-ledger")
+    more, total = (int(n.replace(",", "")) for n in re.findall(r"\d+,\d+", words))
+    assert before + more == total and more == (6 * 6 - 5 * 5) * 50 * 100
+
+
+def test_descent(live):
+    assert f"just above {CRITICAL:.4f}, momentum just above {1.9 * CRITICAL:.3f}" in answer(
+        "descent"
+    )
+    tab = live("descent", rule="adam")
+    slider = tab.piece.get_by_label("learning rate")
+    for key in ("Home", "End"):
+        slider.press(key)
+        for _ in range(3):
+            tab.piece.get_by_role("button", name="run 100 steps").click()
+            assert "diverges" not in tab.words() and "too high" not in tab.words()
+
+
+def test_curve_fit():
+    def errors(n, degree):
+        x, y = measure(0, n)
+        fit = Polynomial.fit(x, y, degree)
+        return off(fit(x), y), off(fit(BETWEEN), sine(BETWEEN))
+
+    training, test = np.transpose([errors(15, degree) for degree in range(15)])
+    assert f"training error chooses {training.argmin()}" in answer("curve-fit")
+    assert f"test error chooses {test.argmin()}" in answer("curve-fit")
+    assert errors(40, 14)[1] < 2 * errors(40, 5)[1] and test[14] > 8 * test[5]
+
+
+def test_digit_pad(live):
+    tab = live("digit-pad")
+    says = {}
+    for pixels in range(6):
+        tab.piece.get_by_label("shift right").fill(str(pixels))
+        says[pixels] = re.search(r"says (\d), with ([\d.]+)\s%", tab.words()).groups()
+    assert [digit for digit, _ in says.values()] == ["3"] * 5 + ["2"] and float(says[5][1]) > 90
+    assert "stays 3 up to four pixels. At five it is 2, with over 90 %" in answer("digit-pad")
