@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "lessons_src"))
 from classroom import grading, masters, report, sandbox, submissions  # noqa: E402
 
+pytestmark = pytest.mark.filterwarnings("ignore:Non-unique cell id")  # students copy cells
 MASTERS = masters.find()
 MEGABYTES = 50
 SECONDS = 30  # a cell
@@ -207,11 +208,41 @@ seen += [key for key in os.environ if 'SECRET' in key]
 assert not seen, seen"""
 
 
+# What the instructors' page calls them.
+KINDS = {
+    "keras": "everything correct; a test builds a Keras model, and TensorFlow logs",
+    "warns": "everything correct; an answer warns and logs",
+    "partial": "one answer missing, one wrong",
+    "syntax": "a syntax error in question 1",
+    "loop-top": "an endless loop in question 1",
+    "loop-function": "a function that never ends, in question 1",
+    "loop-deaf": "a loop in question 2 that cannot be interrupted",
+    "os-exit": "`os._exit(0)` in question 3",
+    "sys-exit": "`sys.exit()` in question 1",
+    "memory": "all memory used up in question 1",
+    "lines": "50 MB printed",
+    "no-tests": "all tests deleted",
+    "assert-true": "question 1 wrong, its test replaced by `assert True`",
+    "patched": "`numpy.allclose` replaced in question 3",
+    "equal": "an object in question 1 that equals everything",
+    "runner": "Python's test runner replaced",
+    "copied-cell": "a cell copied",
+    "split-cell": "an answer split into two cells",
+    "colab": "all labels lost, as on Colab",
+    "copier": "a neighbour's number in question 5",
+    "empty": "an empty notebook",
+    "nothing": "an empty file",
+    "not-json": "a damaged file",
+}
+
+
 @pytest.fixture(scope="module", autouse=True)
 def bubblewrap():
     if shutil.which("bwrap") is None:
         message = "no sandbox: install bubblewrap (Debian: apt install bubblewrap)"
         pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
+    if sandbox.choose(unsafe=True) != "bubblewrap":
+        pytest.skip("no sandbox: bubblewrap is there, but this machine does not let it work")
 
 
 @pytest.fixture(scope="module")
@@ -458,6 +489,35 @@ def test_each_kind_gets_the_wanted_grade(school, student):
     assert float(row["of"]) == 12
 
 
+def test_the_instructors_page_lists_what_becomes_of_strange_notebooks(small):
+    page = (ROOT / "book" / "instructors.md").read_text()
+    table = page.split("| handed in | points | status |\n|---|---|---|\n")[1].split("\n\n")[0]
+    wanted = kinds(small)
+    rows = [f"| {words} | {wanted[k][1]} | {wanted[k][2]} |" for k, words in KINDS.items()]
+    assert table.splitlines() == rows
+
+
+def test_the_pages_list_the_assignments_as_the_masters_have_them():
+    students, teachers = (
+        (ROOT / "book" / f"{name}.md").read_text() for name in ("assignments", "instructors")
+    )
+    for number, master in enumerate(MASTERS.values(), 1):
+        opening = master.notebook.cells[0].source
+        assert master.title.startswith(f"Assignment {number}. ")
+        title = master.title.removeprefix("Assignment ")
+        row = re.search(
+            rf"^\| \[{re.escape(title)}\]\(assignments/{master.name}.ipynb\) .*", students, re.M
+        )
+        needs, minutes, points = row[0].strip("| ").split(" | ")[1:]
+        chapters = re.findall(r"\[chapter \d+\]\(\.\./([\w-]+\.ipynb)\)", opening)
+        assert chapters == re.findall(r"\(([\w-]+\.ipynb)\)", needs)
+        assert f"about {minutes} minutes" in opening and f"gives {points} points" in opening
+        assert sum(master.points.values()) == int(points)
+        by_hand = sum(master.points[name] for name in report.hand_questions(master))
+        row = re.search(rf"^\| \[{number}\]\(assignments/{master.name}.ipynb\) .*", teachers, re.M)
+        assert row[0].strip("| ").split(" | ")[2:] == [f"{int(points) - by_hand:g}", f"{by_hand:g}"]
+
+
 def test_the_honest_get_all_their_points(school, small):
     folder, *_ = school
     assert set(kinds(small)) == set(NAMES.split())
@@ -509,6 +569,21 @@ def test_feedback_shows_no_hidden_test_and_asks_no_other_host(school, small):
     assert "10 of 12 points" in lines
     partial = (folder / "grades" / "feedback" / "partial.html").read_text()
     assert "a window of 5 starts at 0 … 23" in partial
+
+
+@pytest.mark.parametrize("look", ["light", "dark"])
+@pytest.mark.parametrize("page", ["feedback/partial.html", "report.html"])
+def test_pages_are_accessible(school, browser, page, look):
+    from axe_playwright_python.sync_playwright import Axe
+
+    folder, *_ = school
+    context = browser.new_context(color_scheme=look, viewport={"width": 320, "height": 700})
+    tab = context.new_page()
+    tab.goto((folder / "grades" / page).as_uri())
+    result = Axe().run(tab)
+    assert result.violations_count == 0, result.generate_report()
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 320, "scrolls sideways"
+    context.close()
 
 
 def test_statistics_name_the_test_that_most_fail(school):
@@ -661,6 +736,73 @@ def test_each_sandbox_runs_stops_and_limits(kind, monkeypatch):
         with pytest.raises(sandbox.KernelDied):
             kernel.run("os._exit(1)")
     assert not Path(kernel.folder).exists()
+
+
+def test_processes_together_are_limited(tmp_path):
+    limits = sandbox.Limits(memory=2 << 30)
+    many = """import numpy, os, time
+for _ in range(9):
+    if os.fork() == 0:
+        hog = numpy.ones(1 << 26)  # half a gibibyte
+        time.sleep(60)
+time.sleep(60)"""
+    died = pytest.raises(sandbox.KernelDied, match="took too much")
+    with sandbox.Kernel("bubblewrap", limits, "ann") as kernel, died:
+        kernel.run(many)
+
+
+def test_what_the_assignment_gives_has_no_clock(small, tmp_path):
+    """A slow computer may need longer than a cell's time to import TensorFlow."""
+    slowly = TEXT.replace("import hashlib\n", "import hashlib\nimport time\n\ntime.sleep(4)\n", 1)
+    (tmp_path / "slow.md").write_text(slowly)
+    slow = masters.find(tmp_path)["slow"]
+    hand_in(tmp_path / "in", "ann", filled(slow, GIVEN | {"q2": "import time\ntime.sleep(4)"}))
+    (one,) = submissions.find(tmp_path / "in")
+    result = grading.grade(one, slow, "bubblewrap", sandbox.Limits(cell=3))
+    assert result.points == {"q1": 3, "q2": 0, "q3": 2, "q4": 1, "q5": 2, "why": None}
+    assert result.notes == ["The cell q2 ran longer than 3 s and was stopped."]
+
+
+def test_the_class_is_read_from_the_notebooks(small, tmp_path):
+    """Graded for another class, everybody's own numbers would be wrong."""
+    master = masters.Master(small.path, "cnn-2027 (a)")
+    for student in ("ann", "ben"):
+        answers = {"q5": "my_answer = 3 * pick('q5', OPTIONS)"}
+        hand_in(tmp_path / "in", student, filled(master, GIVEN | answers))
+    hand_in(tmp_path / "in", "cem", filled(small))
+    output = grade(small, tmp_path / "in", tmp_path / "out")
+    assert "class cnn-2027 (a)" in output
+    rows = table(tmp_path / "out")
+    assert {name: row["total"] for name, row in rows.items()} == dict.fromkeys(rows, "10")
+    said = "The notebook is for the class demo, graded for cnn-2027 (a)."
+    assert [said in rows[name]["sentence"] for name in ("ann", "ben", "cem")] == [0, 0, 1]
+
+
+def test_a_class_on_jupyterhub(small, tmp_path):
+    """nbgrader's exchange lays out and collects; our two commands stand at both ends."""
+    course, home, exchange = (tmp_path / name for name in ("course", "home", "exchange"))
+    for folder in (course, home, exchange):
+        folder.mkdir(mode=0o777)
+    exchange.chmod(0o777)
+
+    def nbgrader(*words, cwd):
+        options = [f"--Exchange.root={exchange}", "--CourseDirectory.course_id=cnn"]
+        options += [f"--Exchange.cache={home}/cache", f"--CourseDirectory.root={cwd}"]
+        run = [sys.executable, "-m", "nbgrader", *words, *options]
+        done = subprocess.run(run, cwd=cwd, env=environment(), capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    masters.release(small, course / "release" / "small")
+    nbgrader("release_assignment", "small", cwd=course)
+    nbgrader("fetch_assignment", "small", cwd=home)
+    path = home / "small" / "small.ipynb"
+    assert nbformat.read(path, as_version=4).cells == small.student_copy.cells
+    nbformat.write(filled(small), path)
+    nbgrader("submit", "small", cwd=home)
+    nbgrader("collect", "small", cwd=course)
+    output = grade(small, course / "submitted", tmp_path / "out", "--assignment", "small")
+    (row,) = table(tmp_path / "out").values()
+    assert (row["total"], row["status"]) == ("10", "graded"), output
 
 
 def test_a_wrong_solution_is_not_released(small, tmp_path):

@@ -25,12 +25,13 @@ def grade(options):
     if not hasattr(os, "fork"):
         raise sandbox.NoSandbox("Grading needs Linux (on Windows: WSL) or a Mac.")
     found = submissions.find(options.source, options.roster, skip=options.to)
-    known = masters.find(options.masters, options.group)
+    known = masters.find(options.masters)
     if options.assignment and options.assignment not in known:
         raise masters.MasterError(
             f"There is no master {options.assignment}; there are {', '.join(known)}."
         )
     master = known.get(options.assignment) or submissions.which(found, known)
+    master = replace(master, group=submissions.group(found, master))
     folder = Path(options.to)
     report.check_folder(master, folder)
     kind = sandbox.choose(options.unsafe)
@@ -38,7 +39,7 @@ def grade(options):
     jobs = options.jobs or cores
     limits = sandbox.Limits(cell=options.cell_seconds, total=options.total_seconds)
     limits = replace(limits, threads=max(1, cores // jobs))
-    print(f"{len(found)} submissions to {master.name}, {jobs} at a time.")
+    print(f"{len(found)} submissions to {master.name}, class {master.group}, {jobs} at a time.")
     print(f"Sandbox: {kind}; {sandbox.KINDS[kind]}.", flush=True)
 
     def say(text):
@@ -71,12 +72,10 @@ def main():
     commands = parser.add_subparsers(required=True)
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--masters", default=masters.FOLDER, help="the folder with the masters")
-    common.add_argument(
-        "--class", dest="group", default="demo", help="the class; variants depend on it"
-    )
     command = commands.add_parser("release", parents=[common], help=release.__doc__)
     command.add_argument("names", nargs="*", help="masters, without .md; all if none is given")
     command.add_argument("--to", default=masters.PAGES, help="where the notebooks go")
+    command.add_argument("--class", dest="group", default="demo", help="variants depend on it")
     command.set_defaults(run=release)
     command = commands.add_parser("grade", parents=[common], help=grade.__doc__)
     command.add_argument("source", metavar="FROM", help="folder with the students' notebooks")
@@ -94,6 +93,8 @@ def main():
         options.run(options)
     except problems as problem:
         sys.exit(f"\n{problem}")
+    except OSError as problem:  # a full disk, a folder that may not be written
+        sys.exit(f"\n{problem}\nWhat was graded is kept: mend it, and start again.")
     except KeyboardInterrupt:
         sys.exit("\nStopped. Start it again, and it goes on where it was.")
 

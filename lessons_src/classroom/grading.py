@@ -129,11 +129,14 @@ class Run:
         if not reply.ok:
             raise RuntimeError(f"the guard did not start: {reply.name} {reply.text}")
 
-    def run(self, source, **options):
+    def run(self, source, given=False, **options):
+        """Run some code. What the assignment gives (it may import TensorFlow) has no clock but
+        that of the whole notebook."""
         left = self.deadline - time.monotonic()
         if left <= 0:
             raise KernelHangs
-        return self.kernel.run(source, seconds=min(left, self.kernel.limits.cell), **options)
+        seconds = left if given else min(left, self.kernel.limits.cell)
+        return self.kernel.run(source, seconds=seconds, **options)
 
     def cell(self, cell):
         """Run one cell of the notebook."""
@@ -142,10 +145,11 @@ class Run:
         if is_test(cell):
             self.test(cell)
         elif cell.cell_type == "code":
-            reply = self.run(cell.source)
+            given = cell.metadata.owner == "assignment" and is_locked(cell)
+            reply = self.run(cell.source, given)
             if is_solution(cell):
                 self.unanswered &= bool(cell.metadata.get("unchanged"))
-            if cell.metadata.owner == "assignment" and is_locked(cell):
+            if given:
                 names = _bound(ast.parse(cell.source))
                 self.run("", values={"_": f"{self._guard}.remember({sorted(names)!r})"})
                 self.given |= names
@@ -301,7 +305,11 @@ def grade(submission, master, kind, limits=Limits(), others=()):  # noqa: B008 (
         path = submissions.choose(submission.files, master)
         if path is None:
             raise submissions.Unreadable("There is no notebook (.ipynb) among the files.")
-        cells, notes = submissions.fit(submissions.read(path), master.template)
+        notebook = submissions.read(path)
+        cells, notes = submissions.fit(notebook, master.template)
+        group = master.made_for(notebook) or master.group
+        if group != master.group:
+            notes.append(f"The notebook is for the class {group}, graded for {master.group}.")
         result.notes += notes
         run_cells(cells, master, kind, limits, others, result)
     except submissions.Unreadable as error:
@@ -326,9 +334,9 @@ def run_cells(cells, master, kind, limits, others, result):
         try:
             for number, cell in enumerate(cells):  # noqa: B007 (used when it stops)
                 run.cell(cell)
-        except KernelDied:
+        except KernelDied as end:
             result.status = "crashed"
-            result.notes.append(f"Python ended in {where(cell)}; nothing after it was run.")
+            result.notes.append(f"{end} in {where(cell)}; nothing after it was run.")
         except KernelHangs:
             result.status = "timeout"
             result.notes.append(

@@ -136,6 +136,15 @@ class Master:
                 (secret if kind else shown).add(line.strip())
         return {line for line in secret - shown if len(line) >= 8 and not MARK.search(line)}
 
+    def made_for(self, notebook):
+        """The class that a student's copy was made for; None if it does not tell."""
+        line = re.search(r"^.*@CLASS@.*$", self.path.read_text(encoding="utf-8"), re.M)
+        if not line:
+            return None
+        wanted = re.escape(line[0].strip()).replace("@CLASS@", "(.*?)")
+        found = re.search(wanted, "\n".join(cell.source for cell in notebook.cells))
+        return found and found[1]
+
     def model_answer(self, graded_question):
         """What the master itself answers where a person grades."""
         for cell in self.notebook.cells:

@@ -17,6 +17,8 @@ table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; vertical-align: top; padding: .4rem .6rem;
   border-bottom: 1px solid #8888; }
 pre { white-space: pre-wrap; border-left: 3px solid #8888; padding-left: 1rem; font: inherit; }
+p, pre, td:last-child { overflow-wrap: anywhere; }
+.table { overflow-x: auto; }
 """.strip()
 LARGEST = 200_000  # bytes of a feedback page
 
@@ -261,7 +263,9 @@ def html_table(rows):
     text = "<tr>" + "".join(f'<th scope="col">{cell}</th>' for cell in head) + "</tr>"
     for row in rest:
         text += "<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>"
-    return f"<table>{text}</table>"
+    # Wide tables scroll by themselves, with the keyboard, too.
+    place = f'class="table" role="region" tabindex="0" aria-label="table: {", ".join(head)}"'
+    return f"<div {place}><table>{text}</table></div>"
 
 
 def page(title, body):

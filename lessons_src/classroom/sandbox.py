@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+import psutil
 from jupyter_client import BlockingKernelClient
 from jupyter_client.connect import write_connection_file
 
@@ -32,6 +33,7 @@ KINDS = {
 }
 SYSTEM = ["ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "passwd", "group"]
 SYSTEM += ["localtime", "fonts", "nsswitch.conf", "mime.types", "ssl/certs"]  # of /etc
+PROCESSES = 200  # of one submission
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class Limits:
 
 
 class KernelDied(Exception):
-    """The kernel ended while it ran a cell."""
+    """The kernel ended, or had to be ended, while it ran a cell; the message says why."""
 
 
 class KernelHangs(Exception):
@@ -208,14 +210,27 @@ class Kernel:
         self.client.stop_channels()
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def _watch(self):
+        """End a kernel whose processes take too much together; the system limits each alone."""
+        if self.process.poll() is not None:
+            raise KernelDied("Python ended")
+        memory, processes = 0, [psutil.Process(self.process.pid)]
+        processes += processes[0].children(recursive=True)
+        for process in processes:
+            with contextlib.suppress(psutil.Error):  # it has ended meanwhile
+                memory += process.memory_info().rss
+        if memory > self.limits.memory or len(processes) > PROCESSES:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            much = f"{len(processes)} processes, {memory / (1 << 30):.0f} GiB"
+            raise KernelDied(f"Python was stopped because it took too much ({much})")
+
     def _reply(self, message, deadline):
         """The kernel's answer to a message, or None at the deadline."""
         while (left := deadline - time.monotonic()) > 0:
             try:
                 reply = self.client.get_shell_msg(timeout=min(left, 0.5))
             except queue.Empty:
-                if self.process.poll() is not None:
-                    raise KernelDied from None
+                self._watch()
                 continue
             if message is None or reply["parent_header"].get("msg_id") == message:
                 return reply

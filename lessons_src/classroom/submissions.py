@@ -1,6 +1,7 @@
 """The students' notebooks: found in a download, read, and put into the assignment's order."""
 
 import ast
+import contextlib
 import copy
 import csv
 import difflib
@@ -177,6 +178,17 @@ def which(submissions, masters):
             f"one of {', '.join(masters)}."
         )
     return masters[best[0][0]]
+
+
+def group(submissions, master):
+    """The class that most of the submissions were made for."""
+    votes = Counter()
+    for one in submissions:
+        with contextlib.suppress(Unreadable):
+            path = choose(one.files, master)
+            votes[path and master.made_for(read(path))] += 1
+    del votes[None]
+    return votes.most_common(1)[0][0] if votes else master.group
 
 
 # --- putting a notebook into the assignment's order --------------------------------------------
