@@ -51,7 +51,8 @@ def test_no_notebook_without_a_source():
 
 
 def test_every_page_is_in_the_table_of_contents():
-    pages = {f"book/{p.stem}" for p in (ROOT / "book").iterdir() if p.suffix in (".md", ".ipynb")}
+    files = [p for p in (ROOT / "book").rglob("*.*") if p.suffix in (".md", ".ipynb")]
+    pages = {p.relative_to(ROOT).with_suffix("").as_posix() for p in files}
     assert pages == LISTED
 
 
