@@ -1,5 +1,6 @@
 """The classroom: a class of forty hands in, with everything that ever went wrong among them."""
 
+import ast
 import csv
 import json
 import os
@@ -776,6 +777,27 @@ def test_the_class_is_read_from_the_notebooks(small, tmp_path):
     assert {name: row["total"] for name, row in rows.items()} == dict.fromkeys(rows, "10")
     said = "The notebook is for the class demo, graded for cnn-2027 (a)."
     assert [said in rows[name]["sentence"] for name in ("ann", "ben", "cem")] == [0, 0, 1]
+
+
+def test_a_wrong_answer_does_not_spoil_the_numbers_of_the_next_question(tmp_path):
+    """To find a copied answer, the numbers of others are tried; then they are one's own again."""
+    master = MASTERS["03-counting"]
+    path = tmp_path / "in" / "ann.ipynb"
+    answers = {masters.label(c): c.source for c in master.notebook.cells if masters.is_solution(c)}
+    path.parent.mkdir()
+    nbformat.write(filled(master, answers | {"work": "multiply_adds = [1, 2, 3, 4]"}), path)
+    (one,) = submissions.find(tmp_path / "in")
+    result = grading.grade(one, master, "bubblewrap", others=["ann", "ben", "cem"])
+    lost = [name for name, most in master.points.items() if result.points[name] not in (most, None)]
+    assert lost == ["work"] and result.copied == {}, result
+
+
+@pytest.mark.parametrize("master", MASTERS.values(), ids=MASTERS)
+def test_the_messages_of_visible_tests_are_shown(master):
+    for cell in filter(masters.is_test, master.student_copy.cells):
+        for node in ast.walk(ast.parse(cell.source)):
+            if isinstance(node, ast.Assert) and isinstance(node.msg, ast.Constant):
+                assert grading.hide(node.msg.value, master) == node.msg.value
 
 
 def test_a_class_on_jupyterhub(small, tmp_path):

@@ -247,6 +247,7 @@ class Run:
             self.run("", values={"_": f"{self._guard}.before({other!r})"})
             if self.run(code).ok:
                 owners.append(other)
+        self.run("", values={"_": f"{self._guard}.before({self.result.student!r})"})
         if typed in owners and typed not in self.others:
             owners.remove(typed)
             self.result.notes.append(
@@ -278,8 +279,9 @@ def hide(text, master):
     def bare(line):
         return re.sub(r"\W", "", line)
 
-    secret = {bare(line) for line in master.secrets}
-    shown = "guard_" in text or any(s in bare(text) for s in secret if len(s) >= 12)
+    public = bare("".join(cell.source for cell in master.student_copy.cells))
+    secret = {s for s in map(bare, master.secrets) if len(s) >= 12 and s not in public}
+    shown = "guard_" in text or any(s in bare(text) for s in secret)
     return "A test that is not shown failed." if shown else text
 
 
