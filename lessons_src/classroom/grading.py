@@ -27,6 +27,7 @@ SOURCES = sorted(Path(__file__).parent.glob("*.py"))
 VERSION = hashlib.sha256(b"".join(path.read_bytes() for path in SOURCES)).hexdigest()
 NUMBER = re.compile("\u2063(\\d+)$")
 KEPT = 500  # characters of a message
+UNANSWERED = "Not answered."
 
 
 @dataclass
@@ -148,7 +149,7 @@ class Run:
             given = cell.metadata.owner == "assignment" and is_locked(cell)
             reply = self.run(cell.source, given)
             if is_solution(cell):
-                self.unanswered &= bool(cell.metadata.get("unchanged"))
+                self.unanswered &= bool(cell.metadata.get("unchanged")) or not cell.source.strip()
             if given:
                 names = _bound(ast.parse(cell.source))
                 self.run("", values={"_": f"{self._guard}.remember({sorted(names)!r})"})
@@ -177,7 +178,7 @@ class Run:
         self.result.points[name] = None if points is None else 0.0
         self.result.answers[name] = cell.source[:20_000] if points is None else ""
         if points is not None:
-            self.result.messages[name] = "Not answered."
+            self.result.messages[name] = UNANSWERED
 
     def verdict(self, cell, student):
         """(reply, what was found replaced) of a test, for one student's variant."""
@@ -224,7 +225,7 @@ class Run:
         elif not reply.ok:
             text = f"{reply.name}: {text}"
         if points < float(cell.metadata.nbgrader.points) and unanswered and not touched:
-            text = "Not answered."
+            text = UNANSWERED
         self.flags += [c for c in changed if c not in self.flags]
         self.broken |= any("runner" in c for c in changed)
         self.result.points[name] = 0.0 if touched else points

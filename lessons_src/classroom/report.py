@@ -5,7 +5,7 @@ import io
 from collections import Counter
 from html import escape
 
-from .grading import Result, copies, load, safe, write
+from .grading import UNANSWERED, Result, copies, load, safe, write
 from .masters import by_hand, question
 from .sandbox import KINDS
 
@@ -165,17 +165,17 @@ class Book:
         return rows
 
     def statistics(self):
-        head = ["question", "of", "mean", "all points", "no points", "most failed test"]
-        rows = [[*head, "students", "its message"]]
+        head = ["question", "of", "mean", "all points", "no points", "not answered"]
+        rows = [[*head, "most failed test", "students", "its message"]]
         for name, most in self.master.points.items():
             values = [v for r in self.results if (v := self.points(r, name)) is not None]
-            tests = Counter(r.tests[name] for r in self.results if name in r.tests)
-            test, count = min(tests.items(), key=lambda item: (-item[1], item[0]), default=("", 0))
-            messages = Counter(r.messages[name] for r in self.results if r.tests.get(name) == test)
-            message = min(messages.items(), key=lambda item: (-item[1], item[0]), default=("",))[0]
+            skipped = [r for r in self.results if r.messages.get(name) == UNANSWERED]
+            failed = [r for r in self.results if name in r.tests and r not in skipped]
+            test, count = most_common(r.tests[name] for r in failed)
+            message, _ = most_common(r.messages[name] for r in failed if r.tests[name] == test)
             mean = f"{sum(values) / len(values):.2f}" if values else ""
             full, none = sum(v == most for v in values), sum(v == 0 for v in values)
-            rows.append([name, f"{most:g}", mean, full, none, test, count, message])
+            rows.append([name, f"{most:g}", mean, full, none, len(skipped), test, count, message])
         return rows
 
     # --- pages -----------------------------------------------------------------------------
@@ -250,6 +250,12 @@ class Book:
         for name, rows in (tables | {"statistics": self.statistics()}).items():
             write(self.folder / f"{name}.csv", csv_text(rows))
         write(self.folder / "report.html", self.report(kind, sources))
+
+
+def most_common(things):
+    """(the thing that is there most often, how often); the first in order among equals."""
+    counts = Counter(things)
+    return min(counts.items(), key=lambda item: (-item[1], item[0]), default=("", 0))
 
 
 def csv_text(rows):

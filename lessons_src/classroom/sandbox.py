@@ -155,6 +155,14 @@ class Reply:
     late: bool = False
 
 
+def resident(process, fairly=False):
+    """Bytes of memory that a process has; `fairly`, with its share only of what it shares."""
+    try:
+        return process.memory_full_info().pss if fairly else process.memory_info().rss
+    except (psutil.Error, AttributeError):  # it has ended meanwhile; a Mac tells no shares
+        return 0
+
+
 class Kernel:
     """`with Kernel(…) as kernel: kernel.run("1 + 1")`"""
 
@@ -214,11 +222,11 @@ class Kernel:
         """End a kernel whose processes take too much together; the system limits each alone."""
         if self.process.poll() is not None:
             raise KernelDied("Python ended")
-        memory, processes = 0, [psutil.Process(self.process.pid)]
+        processes = [psutil.Process(self.process.pid)]
         processes += processes[0].children(recursive=True)
-        for process in processes:
-            with contextlib.suppress(psutil.Error):  # it has ended meanwhile
-                memory += process.memory_info().rss
+        memory = sum(map(resident, processes))
+        if memory > self.limits.memory:  # what they share was counted for each
+            memory = sum(resident(process, fairly=True) for process in processes)
         if memory > self.limits.memory or len(processes) > PROCESSES:
             os.killpg(self.process.pid, signal.SIGKILL)
             much = f"{len(processes)} processes, {memory / (1 << 30):.0f} GiB"
