@@ -440,9 +440,13 @@ def grade(master, source, to, *more):
     return done.stdout
 
 
+def lines(folder):
+    with open(folder / "grades.csv", newline="", encoding="utf-8-sig") as file:
+        return list(csv.DictReader(file))
+
+
 def table(folder):
-    with open(folder / "grades.csv", newline="") as file:
-        return {row["student"]: row for row in csv.DictReader(file)}
+    return {row["student"]: row for row in lines(folder)}
 
 
 @pytest.fixture(scope="module")
@@ -613,7 +617,9 @@ def test_grades_by_hand_are_kept_and_added(small, tmp_path):
         hand_in(tmp_path / "in", student, filled(small))
     grade(small, tmp_path / "in", tmp_path / "out")
     path = tmp_path / "out" / "grades.csv"
-    text = path.read_text().replace(",", ";")  # as a spreadsheet in many countries saves it
+    text = path.read_text("utf-8-sig").replace(
+        ",", ";"
+    )  # as a spreadsheet in many countries saves it
     for student, typed in {"ann": "1,5", "ben": "two", "cem": "9"}.items():
         text = re.sub(f"^({student};graded;3;2;2;1;2;);", rf"\g<1>{typed};", text, flags=re.M)
     path.write_text("\ufeff" + text, encoding="utf-8")
@@ -633,6 +639,216 @@ def test_grades_by_hand_are_kept_and_added(small, tmp_path):
     rows = table(tmp_path / "out")
     assert rows["ben"]["why by hand (of 2)"] == "two"
     assert (rows["ann"]["status"], rows["ann"]["why by hand (of 2)"]) == ("unreadable", "1,5")
+
+
+class Desk:
+    """A folder of grades with results that were not run, and a person who types."""
+
+    def __init__(self, master, folder):
+        self.master, self.folder, self.path = master, folder, folder / "grades.csv"
+        (folder / "results").mkdir(parents=True)
+
+    def grade(self, **students):
+        """`key="name"`: these are handed in now; the rest is known from before."""
+        results = []
+        for key, student in students.items():
+            one = submissions.Submission(student, [], key, "moodle", key)
+            result = grading.failed(one, self.master)
+            result.points = dict.fromkeys(self.master.points, 1.0) | {"why": None}
+            result.answers = {"why": self.answers.get(key, "because")}
+            result.status, result.notes, result.look = "graded", [], False
+            path = self.folder / "results" / f"{grading.safe(result.key)}.json"
+            grading.write(path, json.dumps(grading.asdict(result)))
+            results.append(result)
+        report.check_folder(self.master, self.folder)
+        book = report.Book(self.master, self.folder, results)
+        book.write("bubblewrap", {})
+        return {row["submission"]: row for row in lines(self.folder)}
+
+    answers: dict = {}  # noqa: RUF012
+
+    def type(self, key, heading="why by hand (of 2)", what="", **more):
+        rows = lines(self.folder)
+        for row in rows:
+            if row["submission"] == f"moodle {key}":
+                row[heading] = what
+        self.save(rows, **more)
+
+    def save(self, rows, encoding="utf-8", delimiter=",", above=""):
+        with open(self.path, "w", newline="", encoding=encoding) as file:
+            file.write(above)
+            writer = csv.DictWriter(file, list(rows[0]), delimiter=delimiter)
+            writer.writeheader()
+            writer.writerows(rows)
+
+
+@pytest.fixture
+def desk(small, tmp_path):
+    return Desk(small, tmp_path / "grades")
+
+
+def test_points_by_hand_follow_the_submission_not_the_name(desk):
+    desk.grade(a="Ann Lee")
+    desk.type("a", what="2")
+    rows = desk.grade(b="Ann Lee")  # another one of that name, late
+    points = {key: row["why by hand (of 2)"] for key, row in rows.items()}
+    assert points == {"moodle a": "2", "moodle b": ""}
+    for names in ({"a": "x", "b": "y"}, {"a": "y", "b": "x"}, {"a": "z", "b": "Ann Lee"}):
+        rows = desk.grade(**names)  # class lists: found, corrected, changed
+        assert {key: row["student"] for key, row in rows.items()} == {
+            f"moodle {key}": name for key, name in names.items()
+        }
+        points = {key: row["why by hand (of 2)"] for key, row in rows.items()}
+        assert points == {"moodle a": "2", "moodle b": ""}
+    pages = {path.name for path in (desk.folder / "feedback").iterdir()}
+    assert len(pages) == 2 and "z.html" in pages
+
+
+@pytest.mark.parametrize(
+    "spreadsheet",
+    [
+        {"encoding": "cp1252", "delimiter": ";"},
+        {"encoding": "utf-16", "delimiter": "\t"},
+        {"encoding": "utf-8-sig", "above": "sep=,\n"},
+        {"above": "Grades of the class,,,\n"},
+    ],
+)
+def test_whatever_a_spreadsheet_does_to_the_table_points_are_kept(desk, spreadsheet):
+    desk.grade(a="Müller", b="Øre ")
+    desk.type("a", what="1,5", **spreadsheet)
+    rows = desk.grade(a="Müller", b="Øre ")
+    assert rows["moodle a"]["why by hand (of 2)"] == "1,5" and rows["moodle a"]["total"] == "6.5"
+    assert rows["moodle a"]["student"] == "Müller"
+
+
+def test_points_that_belong_to_nobody_stop_the_grading_and_overwrite_nothing(desk):
+    desk.grade(a="0007", b="bob")
+    desk.type("a", what="2")
+    rows = lines(desk.folder)
+    spoilt = [row | {"student": "7", "submission": "7"} for row in rows if row["student"] != "bob"]
+    for damage in (
+        spoilt,
+        [
+            *rows,
+            next(row | {"why by hand (of 2)": "1"} for row in rows if row["student"] == "0007"),
+        ],
+        [{k: v for k, v in row.items() if "by hand" not in k} for row in rows],
+        [{"Name" if k == "student" else k: v for k, v in row.items()} for row in rows],
+    ):
+        desk.save(damage)
+        before = desk.path.read_bytes()
+        with pytest.raises((report.Mixed, submissions.Unreadable), match=r"grades\.csv"):
+            desk.grade(a="0007", b="bob")
+        assert desk.path.read_bytes() == before
+    desk.save(rows)
+    desk.grade(a="0007", b="bob")
+    assert desk.path.with_name("grades.csv.before").exists()
+
+
+def test_a_person_may_adjust_and_note(desk):
+    desk.grade(a="ann")
+    rows = lines(desk.folder)
+    desk.save([row | {"adjust by hand": "-1,5", "My note": "was ill"} for row in rows])
+    for _ in range(2):
+        row = desk.grade(a="ann")["moodle a"]
+        assert (row["total"], row["My note"]) == ("3.5", "was ill")
+        assert "-1,5 points by hand" in row["sentence"]
+
+
+def test_an_answer_that_changed_after_it_was_graded_is_named(desk):
+    desk.grade(a="ann")
+    desk.type("a", what="2")
+    assert "changed" not in desk.grade(a="ann")["moodle a"]["sentence"]
+    desk.answers = {"a": "another answer"}
+    assert (
+        "why: the answer changed after it was graded."
+        in desk.grade(a="ann")["moodle a"]["sentence"]
+    )
+    assert "changed after" in (desk.folder / "report.html").read_text()
+    desk.type("a", what="1.0")
+    assert "changed" not in desk.grade(a="ann")["moodle a"]["sentence"]
+
+
+def test_a_class_list_never_guesses(small, tmp_path):
+    good = nbformat.writes(filled(small))
+    for name in [
+        "Ann Lee_123_assignsubmission_file_",
+        "Ann Lee_124_assignsubmission_file_",
+        "Group A-Gita Rao_125_assignsubmission_file_",
+        "Mu\u0308ller_126_assignsubmission_file_",
+        "bob_127_assignsubmission_file_",
+        "eve_128_assignsubmission_file_",
+        "eve",
+    ]:
+        (tmp_path / "in" / name).mkdir(parents=True)
+        (tmp_path / "in" / name / "small.ipynb").write_text(good)
+    (tmp_path / "in" / "work.zip").write_text("")
+    path = tmp_path / "class.csv"
+    path.write_bytes(
+        "Student;name;moodle;seat\n"
+        "ann.1;Ann Lee;Participant 123;127\nann.2;Ann Lee;Participant 124;1\n"
+        "gita;Gita Rao;;2\nmue;Müller;;3\nbob;Bob;;4\nev;Eve;;5\nzoe;Zoe;;6\n;;;\n".encode("cp1252")
+    )
+    said = []
+    found = submissions.find(tmp_path / "in", path, said.append)
+    assert {one.lms_id: one.student for one in found} == {
+        "123": "ann.1", "124": "ann.2", "125": "gita", "126": "mue", "127": "bob", "128": "ev",
+    }  # fmt: skip
+    assert len(next(one for one in found if one.student == "ev").files) == 2
+    assert said == [
+        "Not notebooks, and left out: work.zip.",
+        "On the class list, without a notebook here: zoe.",
+    ]
+    path.write_text("student,name\nx,Ann Lee\ny,Ann Lee\n")
+    found = submissions.find(tmp_path / "in", path, said.append)
+    assert {"Ann Lee 123", "Ann Lee 124"} <= {one.student for one in found}
+    assert said[-2].startswith("Not on the class list, or not only once: Ann Lee, Ann Lee, ")
+    path.write_bytes(b"PK\x03\x04")
+    with pytest.raises(submissions.Unreadable, match="save the table as CSV"):
+        submissions.find(tmp_path / "in", path)
+
+
+def test_of_several_notebooks_the_answered_one_is_graded(small, tmp_path):
+    def best(**notebooks):
+        for name, notebook in notebooks.items():
+            nbformat.write(notebook, tmp_path / name)
+        return submissions.choose([tmp_path / name for name in notebooks], small).name
+
+    blank, full = small.student_copy, filled(small)
+    assert best(**{"small.ipynb": blank, "my solution.ipynb": full}) == "my solution.ipynb"
+    assert best(**{"b_1_9_small-checkpoint-1.ipynb": full, "b_1_8_small.ipynb": full})[4:5] == "8"
+    assert best(**{"b_1_9999_a.ipynb": full, "b_1_10000_a.ipynb": full}) == "b_1_10000_a.ipynb"
+    assert best(**{"x.IPYNB": full}) == "x.IPYNB"
+    other = MASTERS["01-convolution-by-hand"].notebook
+    assert best(**{"small-2.ipynb": other, "small.ipynb": full}) == "small.ipynb"
+
+
+def test_an_answer_in_a_cell_of_its_own_is_read(small):
+    notebook = filled(small, GIVEN | {"why": "YOUR ANSWER HERE"})
+    notebook.cells.insert(at(notebook, "why") + 1, nbformat.v4.new_markdown_cell("Shared weights."))
+    cells, _ = submissions.fit(notebook, small.template)
+    (answer,) = (cell for cell in cells if masters.by_hand(cell))
+    assert "Shared weights." in answer.source
+
+
+@pytest.mark.parametrize(
+    ("to", "more", "said"),
+    [
+        ("in/grades", [], "TO must not lie in FROM"),
+        ("out", ["--jobs", "0"], "at least 1"),
+        ("out", ["--roster", "missing.csv"], "missing.csv cannot be read: No such file"),
+        ("/proc/out", [], "/proc/out"),
+    ],
+)
+def test_mistakes_are_said_in_words(small, tmp_path, to, more, said):
+    hand_in(tmp_path / "in", "ann", filled(small))
+    done = subprocess.run(
+        command(small, tmp_path / "in", tmp_path / to, *more),
+        env=environment(),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode != 0 and said in done.stderr and "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("mishap", ["labels", "labels and tests", "order", "kind"])

@@ -24,16 +24,24 @@ def grade(options):
     """Submissions → grades, feedback, upload files."""
     if not hasattr(os, "fork"):
         raise sandbox.NoSandbox("Grading needs Linux (on Windows: WSL) or a Mac.")
-    found = submissions.find(options.source, options.roster, skip=options.to)
+
+    def say(text):
+        print(text, flush=True)
+
+    inside, outside = Path(options.to).resolve(), Path(options.source).resolve()
+    if inside == outside or outside in inside.parents:
+        raise report.Mixed("TO must not lie in FROM: the grades would be taken for a student's.")
+    found = submissions.find(options.source, options.roster, say)
     known = masters.find(options.masters)
     if options.assignment and options.assignment not in known:
         raise masters.MasterError(
             f"There is no master {options.assignment}; there are {', '.join(known)}."
         )
     master = known.get(options.assignment) or submissions.which(found, known)
-    master = replace(master, group=submissions.group(found, master))
     folder = Path(options.to)
-    report.check_folder(master, folder)
+    before = report.check_folder(master, folder)
+    group = options.group or submissions.group(found, master, [r.group for r in before])
+    master = replace(master, group=group)
     kind = sandbox.choose(options.unsafe)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     jobs = options.jobs or cores
@@ -41,13 +49,15 @@ def grade(options):
     limits = replace(limits, threads=max(1, cores // jobs))
     print(f"{len(found)} submissions to {master.name}, class {master.group}, {jobs} at a time.")
     print(f"Sandbox: {kind}; {sandbox.KINDS[kind]}.", flush=True)
-
-    def say(text):
-        print(text, flush=True)
-
     results = grading.grade_all(found, master, folder / "results", kind, limits, jobs, say)
     book = report.Book(master, folder, results)
     book.write(kind, sources(found, master))
+    strange = sum(grading.WORKED_OUT in note for r in results for note in r.notes)
+    if strange:
+        print(
+            f"{strange} answers fit the name in the notebook, not that of the download: see the "
+            "report. A class list (ROSTER=) tells which name is whose."
+        )
     if book.waiting():
         print(f"{book.waiting()} answers wait for a grade by hand: see {folder / 'report.html'}.")
     print(f"Grades: {folder / 'grades.csv'}. Report: {folder / 'report.html'}.")
@@ -66,6 +76,12 @@ def sources(found, master):
     return texts
 
 
+def positive(text):
+    if int(text) < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return int(text)
+
+
 def main():
     sys.stdout.reconfigure(errors="replace")
     parser = argparse.ArgumentParser(prog="classroom", description="Set and grade assignments.")
@@ -82,7 +98,8 @@ def main():
     command.add_argument("to", metavar="TO", help="folder for grades, feedback and upload files")
     command.add_argument("--assignment", help="the master's name, if it is not clear")
     command.add_argument("--roster", help="class list (CSV): `student`, and names or numbers")
-    command.add_argument("--jobs", type=int, help="submissions at a time (default: all cores)")
+    command.add_argument("--class", dest="group", help="the class, if the notebooks do not tell")
+    command.add_argument("--jobs", type=positive, help="submissions at a time (default: all cores)")
     command.add_argument("--cell-seconds", type=float, default=30)
     command.add_argument("--total-seconds", type=float, default=300)
     command.add_argument("--unsafe", action="store_true", help="run without any sandbox")
@@ -94,7 +111,7 @@ def main():
     except problems as problem:
         sys.exit(f"\n{problem}")
     except OSError as problem:  # a full disk, a folder that may not be written
-        sys.exit(f"\n{problem}\nWhat was graded is kept: mend it, and start again.")
+        sys.exit(f"\n{problem}\nWhat was graded is kept.")
     except KeyboardInterrupt:
         sys.exit("\nStopped. Start it again, and it goes on where it was.")
 

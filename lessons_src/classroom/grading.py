@@ -2,6 +2,7 @@
 
 import ast
 import builtins
+import contextlib
 import hashlib
 import json
 import multiprocessing
@@ -9,7 +10,9 @@ import multiprocessing.connection
 import os
 import re
 import secrets
+import shutil
 import signal
+import tempfile
 import time
 from collections import Counter
 from dataclasses import asdict, dataclass, field
@@ -28,6 +31,7 @@ VERSION = hashlib.sha256(b"".join(path.read_bytes() for path in SOURCES)).hexdig
 NUMBER = re.compile("\u2063(\\d+)$")
 KEPT = 500  # characters of a message
 UNANSWERED = "Not answered."
+WORKED_OUT = "was worked out for"
 
 
 @dataclass
@@ -39,6 +43,8 @@ class Result:
     name: str = ""
     lms: str = "plain"
     lms_id: str = ""
+    key: str = ""  # who handed in, as the download knows it
+    group: str = ""  # the class
     status: str = "graded"
     points: dict = field(default_factory=dict)  # question → points, None where a person grades
     tests: dict = field(default_factory=dict)  # question → which test failed ("hidden 2")
@@ -47,6 +53,7 @@ class Result:
     copied: dict = field(default_factory=dict)  # question → whose numbers the answer is right for
     notes: list = field(default_factory=list)
     seconds: float = 0.0
+    look: bool = False  # a person should look at it
     final: bool = True  # False: try again next time
     fingerprint: str = ""
 
@@ -251,8 +258,9 @@ class Run:
         self.run("", values={"_": f"{self._guard}.before({self.result.student!r})"})
         if typed in owners and typed not in self.others:
             owners.remove(typed)
+            self.result.look = True
             self.result.notes.append(
-                f"{name} was worked out for “{typed}”, not for “{self.result.student}”: is the "
+                f"{name} {WORKED_OUT} “{typed}”, not for “{self.result.student}”: is the "
                 "name in the notebook right?"
             )
         if owners:
@@ -307,23 +315,29 @@ def grade(submission, master, kind, limits=Limits(), others=()):  # noqa: B008 (
     try:
         path = submissions.choose(submission.files, master)
         if path is None:
-            raise submissions.Unreadable("There is no notebook (.ipynb) among the files.")
+            names = ", ".join(file.name for file in submission.files[:5]) or "nothing"
+            raise submissions.Unreadable(f"There is no notebook (.ipynb), only: {names}.")
         notebook = submissions.read(path)
         cells, notes = submissions.fit(notebook, master.template)
         group = master.made_for(notebook) or master.group
         if group != master.group:
             notes.append(f"The notebook is for the class {group}, graded for {master.group}.")
+        several = sum(file.suffix.lower() == ".ipynb" for file in submission.files)
+        if several > 1:
+            notes.append(f"{several} notebooks were handed in; {path.name} was graded.")
+        result.look = group != master.group or several > 1
         result.notes += notes
         run_cells(cells, master, kind, limits, others, result)
     except submissions.Unreadable as error:
-        result.status, result.notes = "unreadable", [str(error)]
+        result.status, result.notes = "unreadable", [str(error), *submission.notes]
     result.seconds = round(time.monotonic() - start, 1)
     return result
 
 
 def _blank(one, master):
     """The result before anything was run."""
-    result = Result(one.student, master.name, one.name, one.lms, one.lms_id)
+    result = Result(one.student, master.name, one.name, one.lms, one.lms_id, one.key, master.group)
+    result.notes += one.notes
     result.points = {name: 0.0 for name in master.points}
     return result
 
@@ -378,7 +392,13 @@ def fingerprint(submission, master, kind, limits):
                 parts.update(hashlib.file_digest(file, "sha256").digest())
         except OSError as error:
             parts.update(str(error).encode())
-    for thing in (submission.student, json.dumps(master.template), kind, asdict(limits)):
+    for thing in (
+        submission.student,
+        submission.notes,
+        json.dumps(master.template),
+        kind,
+        asdict(limits),
+    ):
         parts.update(str(thing).encode())
     return parts.hexdigest()
 
@@ -392,8 +412,11 @@ def safe(name):
 def write(path, text):
     """Write a file whole or not at all."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_text(text, encoding="utf-8", errors="replace", newline="")
-    part.replace(path)
+    try:
+        part.write_text(text, encoding="utf-8", errors="replace", newline="")
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def load(path):
@@ -407,9 +430,10 @@ def load(path):
 def grade_all(found, master, folder, kind, limits, jobs, say=print):
     """Grade every submission whose result is not there yet; gives all results."""
     folder.mkdir(parents=True, exist_ok=True)
-    todo, others = [], [one.student for one in found]
+    earlier = [done.student for done in map(load, sorted(folder.glob("*.json"))) if done]
+    todo, others = [], list(dict.fromkeys([one.student for one in found] + earlier))
     for one in found:
-        target, mark = folder / f"{safe(one.student)}.json", fingerprint(one, master, kind, limits)
+        target, mark = folder / f"{safe(one.key)}.json", fingerprint(one, master, kind, limits)
         done = load(target)
         if not (done and done.final and done.fingerprint == mark):
             todo.append((one, target, mark))
@@ -417,12 +441,15 @@ def grade_all(found, master, folder, kind, limits, jobs, say=print):
         say(f"{len(found) - len(todo)} of {len(found)} were graded before.")
     sandbox.font_caches()
     context = multiprocessing.get_context("fork")
+    scratch = tempfile.mkdtemp(prefix="grade-")
     running, start, ready, waiting = {}, time.monotonic(), 0, list(todo)
     try:
         while waiting or running:
             while waiting and len(running) < jobs:
                 job = waiting.pop(0)
-                process = context.Process(target=_work, args=(*job, master, kind, limits, others))
+                process = context.Process(
+                    target=_work, args=(*job, master, kind, limits, others, scratch)
+                )
                 process.start()
                 running[process] = job, time.monotonic()
             multiprocessing.connection.wait([p.sentinel for p in running], timeout=1)
@@ -445,7 +472,8 @@ def grade_all(found, master, folder, kind, limits, jobs, say=print):
     finally:
         for process in running:
             process.kill()
-    return [load(folder / f"{safe(one.student)}.json") for one in found]
+        shutil.rmtree(scratch, ignore_errors=True)
+    return [load(folder / f"{safe(one.key)}.json") for one in found]
 
 
 def left_words(seconds):
@@ -462,16 +490,18 @@ def failed(one, master, why=""):
     return result
 
 
-def _work(one, target, mark, master, kind, limits, others):
+def _work(one, target, mark, master, kind, limits, others, scratch):
     """A process of its own for one submission; it dies with the one that started it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sandbox.die_with_parent()
+    tempfile.tempdir = scratch
     try:
         result = grade(one, master, kind, limits, others)
     except Exception as error:
         result = failed(one, master, f" ({type(error).__name__}: {clean(error)})")
     result.fingerprint = mark
-    write(target, json.dumps(asdict(result), indent=1))
+    with contextlib.suppress(OSError):  # no space: the one that started this says so
+        write(target, json.dumps(asdict(result), indent=1))
 
 
 def copies(results, sources):

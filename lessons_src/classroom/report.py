@@ -1,11 +1,15 @@
 """What comes out: tables, upload files for Moodle and Canvas, feedback pages, statistics."""
 
 import csv
+import hashlib
 import io
+import json
+import shutil
 from collections import Counter
 from html import escape
 
-from .grading import UNANSWERED, Result, copies, load, safe, write
+from . import submissions
+from .grading import UNANSWERED, copies, load, safe, write
 from .masters import by_hand, question
 from .sandbox import KINDS
 
@@ -21,6 +25,8 @@ p, pre, td:last-child { overflow-wrap: anywhere; }
 .table { overflow-x: auto; }
 """.strip()
 LARGEST = 200_000  # bytes of a feedback page
+ADJUST = "adjust by hand"  # a column: points to add to the total, or to take away
+SEEN = "by-hand.json"  # what was typed for which answer
 
 
 class Mixed(Exception):
@@ -46,18 +52,38 @@ def number(text):
         return None
 
 
-def typed_grades(path):
-    """{student: {column: text}} of the table that is there, as a spreadsheet may have saved it."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
+def typed(path, master, results):
+    """{key of a submission: its row} of the table that is there, where a person may have typed.
+
+    Raises Mixed rather than lose anything that was typed.
+    """
+    if not path.exists():
         return {}
-    except UnicodeDecodeError:
-        text = path.read_text(encoding="latin-1")
-    first = text.split("\n", 1)[0]
-    separator = max(",;\t", key=first.count)
-    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator)
-    return {row["student"]: row for row in rows if row.get("student")}
+    rows = submissions.read_table(path)
+    headings = [ADJUST, *(column(master, name) for name in hand_questions(master))]
+    for heading in headings:
+        if rows and heading not in rows[0]:
+            raise Mixed(
+                f"{path} has lost its column “{heading}”. Nothing was overwritten: put it back, "
+                f"or start from the copy before ({path}.before)."
+            )
+    found, strange = {}, []
+    for row in rows:
+        said = any(row.get(heading) for heading in headings)
+        keys = [r.key for r in results if r.key == row.get("submission")]
+        keys = keys or [r.key for r in results if r.student == row["student"]]
+        old = found.get(keys[0]) if len(keys) == 1 else None
+        if said and (len(keys) != 1 or (old and any(old.get(h) for h in headings))):
+            strange.append(row["student"])
+        elif len(keys) == 1 and (said or old is None):
+            found[keys[0]] = row
+    if strange:
+        raise Mixed(
+            f"In {path}, points were typed for {', '.join(strange)}, and it is not clear whose "
+            "submission that is (changed names? two rows?). Nothing was overwritten: mend the "
+            f"columns “student” and “submission”, or start from the copy before ({path}.before)."
+        )
+    return found
 
 
 class Book:
@@ -65,28 +91,42 @@ class Book:
 
     def __init__(self, master, folder, results):
         self.master, self.folder = master, folder
-        old = typed_grades(folder / "grades.csv")
-        here = {(r.lms, r.name, r.lms_id) for r in results}
-        earlier = [load(path) for path in sorted((folder / "results").glob("*.json"))]
-        names = {r.student for r in results}
-        renamed = {}
-        for result in filter(None, earlier):
-            key = (result.lms, result.name, result.lms_id)
-            if result.student in names:
-                continue
-            if key in here:
-                renamed[key] = result.student  # the class list gave a new name
-            else:
-                results = [*results, result]
-        self.results = sorted(results, key=lambda r: r.student)
-        self.typed = {
-            r.student: old.get(r.student) or old.get(renamed.get((r.lms, r.name, r.lms_id), ""), {})
-            for r in self.results
-        }
+        everyone = {r.key: r for r in [*stored(folder), *results]}
+        self.results = sorted(everyone.values(), key=lambda r: (r.student, r.key))
+        self.typed = typed(folder / "grades.csv", master, self.results)
+        mine = {"student", "status", *master.points, ADJUST, "total", "of", "seconds"}
+        mine |= {"sentence", "submission", *(column(master, name) for name in master.points)}
+        headings = dict.fromkeys(h for row in self.typed.values() for h in row)
+        self.extra = [heading for heading in headings if heading and heading not in mine]
+        try:
+            self.seen = json.loads((folder / SEEN).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            self.seen = {}
+        for result in self.results:
+            for name in hand_questions(master):
+                text, mark = self.text(result, name), self.mark(result, name)
+                before = self.seen.get(f"{result.key} {name}", ["", ""])
+                if text != before[0]:
+                    self.seen[f"{result.key} {name}"] = [text, mark]
+
+    def mark(self, result, name):
+        return hashlib.sha256(result.answers.get(name, "").encode()).hexdigest()[:12]
+
+    def outdated(self, result):
+        """The questions whose answers changed after a person had graded them."""
+        return [
+            name
+            for name in hand_questions(self.master)
+            if self.text(result, name)
+            and self.seen[f"{result.key} {name}"][1] != self.mark(result, name)
+        ]
+
+    def row(self, result):
+        return self.typed.get(result.key, {})
 
     def text(self, result, name):
         """What a person typed for a question, unchanged."""
-        return (self.typed[result.student].get(column(self.master, name)) or "").strip()
+        return self.row(result).get(column(self.master, name)) or ""
 
     def points(self, result, name):
         """The points of a question; None while nobody has graded it."""
@@ -95,10 +135,11 @@ class Book:
         value = number(self.text(result, name))
         if value is not None and 0 <= value <= self.master.points[name]:
             return value
-        return 0.0 if result.points.get(name) == 0.0 else None
+        return 0.0 if result.points.get(name) == 0.0 and not self.text(result, name) else None
 
     def total(self, result):
-        return sum(self.points(result, name) or 0.0 for name in self.master.points)
+        adjusted = number(self.row(result).get(ADJUST) or "") or 0.0
+        return adjusted + sum(self.points(result, name) or 0.0 for name in self.master.points)
 
     def sentence(self, result, private=True):
         """What a person should know, in a few words."""
@@ -117,6 +158,11 @@ class Book:
                 parts.append(f"{name}: “{text}” is not a grade from 0 to {most:g}.")
             elif value is None:
                 parts.append(f"{name} waits for a grade by hand.")
+        parts += [f"{q}: the answer changed after it was graded." for q in self.outdated(result)]
+        adjusted = self.row(result).get(ADJUST) or ""
+        if adjusted:
+            known = number(adjusted) is not None
+            parts.append(f"{adjusted} points by hand." if known else f"“{adjusted}”: no number.")
         failed = [f"{name}: {text}" for name, text in result.messages.items() if text != "Not run."]
         parts += failed[:3] + ([f"({len(failed) - 3} more.)"] if len(failed) > 3 else [])
         if not failed and result.status == "graded" and len(parts) == 1:
@@ -134,13 +180,15 @@ class Book:
     def table(self):
         names = list(self.master.points)
         head = ["student", "status", *(column(self.master, n) for n in names)]
-        rows = [[*head, "total", "of", "seconds", "sentence"]]
+        rows = [[*head, ADJUST, "total", "of", "seconds", "sentence", "submission", *self.extra]]
         most = sum(self.master.points.values())
         for r in self.results:
             hand = hand_questions(self.master)
             cells = [self.text(r, n) if n in hand else f"{self.points(r, n):g}" for n in names]
             end = [f"{self.total(r):g}", f"{most:g}", f"{r.seconds:g}", self.sentence(r)]
-            rows.append([r.student, r.status, *cells, *end])
+            row = self.row(r)
+            end += [r.key, *(row.get(heading) or "" for heading in self.extra)]
+            rows.append([r.student, r.status, *cells, row.get(ADJUST) or "", *end])
         return rows
 
     def canvas(self):
@@ -157,11 +205,12 @@ class Book:
     def moodle(self):
         """What Moodle takes as an offline grading worksheet."""
         most = sum(self.master.points.values())
-        rows = [["Identifier", "Full name", "Grade", "Maximum Grade", "Feedback comments"]]
+        head = ["Identifier", "Full name", "Grade", "Maximum Grade", "Last modified (grade)"]
+        rows = [[*head, "Feedback comments"]]
         for r in self.results:
             who = f"Participant {r.lms_id}" if r.lms == "moodle" else r.student
             words = self.sentence(r, private=False)
-            rows.append([who, r.name or r.student, f"{self.total(r):g}", f"{most:g}", words])
+            rows.append([who, r.name or r.student, f"{self.total(r):g}", f"{most:g}", "", words])
         return rows
 
     def statistics(self):
@@ -222,7 +271,7 @@ class Book:
             body += "<h2>Copied answers</h2><p>These answers are wrong for the student's own "
             body += "numbers and right for somebody else's. Look before you judge.</p>"
             body += html_table([["student", "question", "right for"], *copied])
-        marked = [r for r in self.results if r.status != "graded"]
+        marked = [r for r in self.results if r.status != "graded" or r.look or self.outdated(r)]
         if marked:
             body += "<h2>To look at</h2>" + html_table(
                 [["student", "status", "why"]]
@@ -244,9 +293,22 @@ class Book:
         """Write everything, each file whole or not at all."""
         pages = self.folder / "feedback"
         pages.mkdir(parents=True, exist_ok=True)
-        for result in self.results:
-            write(pages / f"{safe(result.student)}.html", self.feedback(result))
-        tables = {"grades": self.table(), "canvas": self.canvas(), "moodle": self.moodle()}
+        names = Counter(r.student for r in self.results)
+        wanted = {}
+        for r in self.results:
+            whose = r.student if names[r.student] == 1 else f"{r.student} {r.key}"
+            wanted[pages / f"{safe(whose)}.html"] = self.feedback(r)
+        for path in set(pages.glob("*.html")) - wanted.keys():
+            path.unlink()  # of a name that nobody has any more
+        for path, text in wanted.items():
+            write(path, text)
+        write(self.folder / SEEN, json.dumps(self.seen, indent=1))
+        grades = self.folder / "grades.csv"
+        table = "\ufeff" + csv_text(self.table())  # the mark tells a spreadsheet that it is UTF-8
+        if grades.exists() and grades.read_bytes() != table.encode("utf-8", "replace"):
+            shutil.copy(grades, f"{grades}.before")
+        write(grades, table)
+        tables = {"canvas": self.canvas(), "moodle": self.moodle()}
         for name, rows in (tables | {"statistics": self.statistics()}).items():
             write(self.folder / f"{name}.csv", csv_text(rows))
         write(self.folder / "report.html", self.report(kind, sources))
@@ -285,13 +347,19 @@ def page(title, body):
     )
 
 
+def stored(folder):
+    """The results that a folder holds."""
+    return [r for r in map(load, sorted((folder / "results").glob("*.json"))) if r]
+
+
 def check_folder(master, folder):
-    """Refuse a folder with the grades of another assignment."""
-    for path in (folder / "results").glob("*.json"):
-        other = load(path)
-        if isinstance(other, Result) and other.assignment != master.name:
+    """The results of an earlier run; refuses a folder in which something would be lost."""
+    results = stored(folder)
+    for result in results:
+        if result.assignment != master.name:
             raise Mixed(
-                f"{folder} holds the grades of {other.assignment}. "
+                f"{folder} holds the grades of {result.assignment}. "
                 f"Choose another folder for those of {master.name}: TO=FOLDER."
             )
-        return
+    typed(folder / "grades.csv", master, results)
+    return results

@@ -227,7 +227,9 @@ class Kernel:
         memory = sum(map(resident, processes))
         if memory > self.limits.memory:  # what they share was counted for each
             memory = sum(resident(process, fairly=True) for process in processes)
-        if memory > self.limits.memory or len(processes) > PROCESSES:
+        files = [path for path in Path(self.folder).rglob("*") if path.is_file()]
+        disk = sum(path.stat().st_size for path in files)
+        if memory > self.limits.memory or disk > self.limits.file or len(processes) > PROCESSES:
             os.killpg(self.process.pid, signal.SIGKILL)
             much = f"{len(processes)} processes, {memory / (1 << 30):.0f} GiB"
             raise KernelDied(f"Python was stopped because it took too much ({much})")

@@ -1,24 +1,28 @@
 """The students' notebooks: found in a download, read, and put into the assignment's order."""
 
 import ast
+import codecs
 import contextlib
 import copy
 import csv
 import difflib
+import io
 import json
 import re
+import unicodedata
 import warnings
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 
 import nbformat
 from nbgrader.utils import is_grade, is_locked, is_solution
 
-from .masters import is_test, label
+from .masters import by_hand, is_test, label
 
 MOODLE = re.compile(r"(?P<name>.+?)_(?P<id>\d+)_assignsubmission_(?:file|onlinetext)_?(?P<file>.*)")
-CANVAS = re.compile(r"(?P<name>[^_]+)_(?:LATE_)?(?P<id>\d+)_\d+_(?P<file>.+)")
+CANVAS = re.compile(r"(?P<name>[^_]+)_(?P<late>LATE_)?(?P<id>\d+)_(?P<upload>\d+)_(?P<file>.+)")
 NUMBERED = re.compile(r"(?:-(\d+)| \((\d+)\))?\.ipynb$")  # Canvas and browsers number new versions
 LARGEST = 200_000_000  # bytes
 
@@ -34,9 +38,15 @@ class Submission:
     name: str = ""  # as the download calls the student
     lms: str = "plain"
     lms_id: str = ""
+    notes: list = field(default_factory=list)
+
+    @property
+    def key(self):
+        """Who handed in, as the download knows it: the same whatever the class list says."""
+        return f"{self.lms} {self.lms_id}" if self.lms_id else self.name
 
 
-def find(folder, roster=None, skip=None):
+def find(folder, roster=None, say=lambda text: None):
     """Every student's submission in a folder as Moodle, Canvas or a person leaves it."""
     folder = Path(folder)
     if not folder.is_dir():
@@ -44,30 +54,33 @@ def find(folder, roster=None, skip=None):
             f"There is no folder {folder}. FROM is the folder with the students' notebooks "
             "(unpack a .zip first)."
         )
-    found = {}
+    found, ignored = {}, []
     for path in sorted(folder.iterdir()):
         if path.name.startswith((".", "__MACOSX")) or path.is_symlink():
-            continue
-        if path.suffix == ".csv" or (skip and path.resolve() == Path(skip).resolve()):
             continue
         match = MOODLE.fullmatch(path.name) or (path.is_file() and CANVAS.fullmatch(path.name))
         if match:
             name, number = match["name"], match["id"]
             lms = "moodle" if match.re is MOODLE else "canvas"
-        elif path.is_dir() or path.suffix == ".ipynb":
+        elif path.is_dir() or path.suffix.lower() == ".ipynb":
             name, number, lms = path.name if path.is_dir() else path.stem, "", "plain"
         else:
+            ignored.append(path.name)
             continue
-        name = name.encode("utf-8", "replace").decode()
+        name = unicodedata.normalize("NFC", name.encode("utf-8", "replace").decode())
         one = found.setdefault(
             (lms, name, number), Submission(name, name=name, lms=lms, lms_id=number)
         )
         one.files += [path] if path.is_file() else notebooks(path)
+        if lms == "canvas" and match["late"] and not one.notes:
+            one.notes.append("Canvas says: handed in late.")
+    if ignored:
+        say(f"Not notebooks, and left out: {', '.join(ignored)}.")
     submissions = list(found.values())
     if not submissions:
         raise Unreadable(f"There is no notebook in {folder}.")
     if roster:
-        enrol(submissions, roster)
+        submissions = enrol(submissions, roster, say)
     for one, count in Counter(s.student for s in submissions).items():
         for submission in submissions:
             if submission.student == one and count > 1:  # two people of one name
@@ -81,22 +94,70 @@ def notebooks(folder):
     return [p for p in paths if ".ipynb_checkpoints" not in p.parts and p.name[0] != "."]
 
 
-def enrol(submissions, roster):
+def read_table(path):
+    """The rows of a table with a column `student`, as any spreadsheet may have saved it.
+
+    Returns [{heading: text}], without the spaces around headings and texts.
+    """
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise Unreadable(f"The table {path} cannot be read: {error.strerror}.") from None
+    if data[:2] == b"PK":
+        raise Unreadable(f"{path} is no text: save the table as CSV.")
+    try:
+        utf16 = data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+        text = data.decode("utf-16" if utf16 else "utf-8-sig")
+    except UnicodeDecodeError:
+        text = data.decode("cp1252", "replace")
+    lines = text.splitlines(keepends=True)
+    for number, line in enumerate(lines[:5]):  # there may be a title above
+        file = io.StringIO("".join(lines[number:]), newline="")
+        head, *rows = csv.reader(file, delimiter=max(",;\t", key=line.count)) or [[]]
+        head = [cell.strip() for cell in head]
+        if "student" in [cell.lower() for cell in head]:
+            head = ["student" if cell.lower() == "student" else cell for cell in head]
+            rows = [[cell.strip() for cell in row] for row in rows]
+            return [
+                dict(zip_longest(head, row[: len(head)], fillvalue="")) for row in rows if any(row)
+            ]
+    raise Unreadable(f"The table {path} needs a line of headings, with a column `student`.")
+
+
+def plain(text):
+    """A name without what systems change in it."""
+    text = unicodedata.normalize("NFC", text).strip().casefold()
+    return text.removeprefix("participant ")  # so in Moodle's own tables
+
+
+def enrol(submissions, roster, say):
     """Name each student as the class list does: its column `student`, found by any other column."""
-    with open(roster, encoding="utf-8-sig", newline="") as file:
-        rows = list(csv.DictReader(file))
-    if not rows or "student" not in rows[0]:
-        raise Unreadable(f"The class list {roster} needs a first line with a column `student`.")
-    known = {}
-    for row in rows:
-        for value in row.values():
-            if value:
-                known.setdefault(str(value).strip().lower(), row["student"].strip())
+    known, everybody = defaultdict(set), {}
+    for row in read_table(roster):
+        if row["student"]:
+            everybody[row["student"]] = None
+            for text in filter(None, row.values()):
+                known[plain(text)].add(row["student"])
+    strangers, result = [], {}
     for one in submissions:
-        for key in (one.student, one.lms_id, one.name):
-            if key.strip().lower() in known:
-                one.student = known[key.strip().lower()]
-                break
+        keys = [one.name, one.lms_id, one.name.partition("-")[2]]  # Moodle: GROUP-NAME
+        students = [known[plain(key)] for key in keys if key and len(known[plain(key)]) == 1]
+        if not students:
+            strangers.append(one.name)
+            result[one.key] = one
+            continue
+        (one.student,) = students[0]
+        first = result.setdefault(one.student, one)
+        if first is not one:  # one on Canvas, one by mail
+            first.files += one.files
+            if one.lms_id:
+                first.name, first.lms, first.lms_id = one.name, one.lms, one.lms_id
+    if strangers:
+        say(f"Not on the class list, or not only once: {', '.join(strangers)}.")
+    missing = sorted(everybody.keys() - {one.student for one in result.values()})
+    if missing:
+        say(f"On the class list, without a notebook here: {', '.join(missing)}.")
+    return list(result.values())
 
 
 def read(path):
@@ -136,24 +197,31 @@ def read(path):
 
 
 def likeness(path, template):
-    """How many of the assignment's cells a notebook has."""
+    """(how many of the assignment's cells a notebook has, how many answers are filled in)"""
     try:
         cells = read(path).cells
     except Unreadable:
-        return 0
+        return 0, 0
     names, texts = {label(cell) for cell in cells}, {squeeze(cell.source) for cell in cells}
     wanted = [cell for cell in template.cells if label(cell)]
-    return sum(label(cell) in names or squeeze(cell.source) in texts for cell in wanted)
+    there = sum(label(cell) in names or squeeze(cell.source) in texts for cell in wanted)
+    empty = sum(squeeze(cell.source) in texts for cell in wanted if is_solution(cell))
+    return there, sum(map(is_solution, wanted)) - empty
 
 
 def choose(files, master):
     """The file of a student that answers this assignment, or None."""
-    files = [path for path in files if path.suffix == ".ipynb"]
+    files = [path for path in files if path.suffix.lower() == ".ipynb"]
+    files = [path for path in files if "-checkpoint" not in path.name] or files
+    half = sum(bool(label(cell)) for cell in master.template.cells) / 2
 
     def rank(path):
-        version = NUMBERED.search(path.name)
+        version, canvas = NUMBERED.search(path.name), CANVAS.fullmatch(path.name)
         number = int(next(filter(None, version.groups()), 0)) if version else 0
-        return master.name in path.name, likeness(path, master.template), number, path.name
+        there, filled = likeness(path, master.template)
+        upload = int(canvas["upload"]) if canvas else 0
+        named = master.name in path.name
+        return there >= half, filled > 0, number, upload, named, there, filled, path.name
 
     return files[0] if len(files) == 1 else max(files, key=rank, default=None)
 
@@ -164,13 +232,13 @@ def which(submissions, masters):
     for one in submissions:
         for path in one.files:
             for master in masters.values():
-                if path.suffix == ".ipynb" and master.name in path.name:
+                if path.suffix.lower() == ".ipynb" and master.name in path.name:
                     votes[master.name] += 1
     if not votes:
         for one in submissions[:20]:
-            for path in (p for p in one.files if p.suffix == ".ipynb"):
+            for path in (p for p in one.files if p.suffix.lower() == ".ipynb"):
                 for master in masters.values():
-                    votes[master.name] += likeness(path, master.template)
+                    votes[master.name] += likeness(path, master.template)[0]
     best = votes.most_common(2)
     if not best or best[0][1] == 0 or (len(best) == 2 and best[0][1] == best[1][1]):
         raise Unreadable(
@@ -180,8 +248,10 @@ def which(submissions, masters):
     return masters[best[0][0]]
 
 
-def group(submissions, master):
-    """The class that most of the submissions were made for."""
+def group(submissions, master, before):
+    """The class of the results there are (`before`), else that of most of the submissions."""
+    if any(before):
+        return Counter(filter(None, before)).most_common(1)[0][0]
     votes = Counter()
     for one in submissions:
         with contextlib.suppress(Unreadable):
@@ -311,10 +381,12 @@ def _mended(cells, goal, match, lost):
 
 def _assembled(cells, goal, match, used):
     """The cells to run, in the template's order; each knows whose it is by `metadata.owner`."""
-    extras, current = defaultdict(list), -1
+    extras, words, current = defaultdict(list), defaultdict(list), -1
     for j, cell in enumerate(cells):
         if j in used:
             current = used[j]
+        elif cell.cell_type == "markdown" and current >= 0 and by_hand(goal[current]):
+            words[current].append(cell.source)  # an answer for a person, in a cell of its own
         elif cell.cell_type == "code" and cell.source.strip():
             extras[current].append(_copy(cell, "student", after=current))
     result = extras[-1]
@@ -326,6 +398,8 @@ def _assembled(cells, goal, match, used):
             )
             if i in match:
                 mine.source = cells[match[i]].source
+            if words[i]:
+                mine.source = "\n\n".join([mine.source, *words[i]])
         if is_solution(cell) or is_locked(cell) or is_grade(cell) or i in match:
             result.append(mine)
         result += extras[i]
