@@ -58,6 +58,7 @@ def live(browser):
             viewport={"width": width, "height": 900}, reduced_motion="reduce", has_touch=touch
         )
         contexts.append(context)
+        context.set_default_timeout(120_000)  # a busy machine is slow, not wrong
         context.route("**", lambda route: (problems.append(route.request.url), route.abort()))
         tab = context.new_page()
         tab.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)

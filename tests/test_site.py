@@ -92,6 +92,7 @@ def visit(browser, address):
             viewport={"width": width, "height": 900}, color_scheme=scheme, reduced_motion="reduce"
         )
         contexts.append(context)
+        context.set_default_timeout(120_000)  # a busy machine is slow, not wrong
         tab = context.new_page()
         tab.problems = []
         context.route(
