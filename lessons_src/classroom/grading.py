@@ -173,6 +173,7 @@ class Run:
         if reply.name == "MemoryError":
             self.run("", values={"_": f"{self._guard}.spare()"})
         if reply.late:
+            self.result.look = True  # was the computer too slow?
             note = f"{name} ran longer than {self.kernel.limits.cell:g} s and was stopped"
         else:
             note = f"{name} ends with {reply.name}: {clean(reply.text)}".rstrip(": ")
@@ -226,6 +227,7 @@ class Run:
         elif touched:
             text = f"Not counted: {', '.join(touched)} had been replaced."
         elif reply.late:
+            self.result.look = True
             text = f"The test ran longer than {self.kernel.limits.cell:g} s and was stopped."
         elif reply.name == "AssertionError":
             text = text or "A test failed."

@@ -202,6 +202,7 @@ def validate(master):
     """Let nbgrader run the master and the copy; say what is wrong, or nothing."""
     quiet = Config()
     quiet.Execute.extra_arguments = ["--log-level=ERROR"]
+    quiet.Execute.timeout = 300  # a busy computer may need long to import TensorFlow
     quiet.IgnorePattern.enabled, quiet.IgnorePattern.pattern = True, "(?s)."
     steps = [*Validator().preprocessors, nbg.IgnorePattern]  # what libraries log is not a mistake
     found, before = [], dict(os.environ)
