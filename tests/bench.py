@@ -153,7 +153,8 @@ def reading():
 def grading():
     """Our `make grade` beside plain `nbgrader autograde`, on submissions that use TensorFlow."""
     sources = Path(__file__).resolve().parent.parent / "lessons_src"
-    environment = {**os.environ, **QUIET, "PYTHONPATH": str(sources)}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, **QUIET, "PYTHONPATH": str(sources), "PATH": path}
 
     def run(*command, cwd):
         start = time.perf_counter()

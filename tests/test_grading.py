@@ -429,7 +429,9 @@ def command(master, source, to, *more):
 
 
 def environment():
-    return {**os.environ, "PYTHONPATH": str(ROOT / "lessons_src"), "A_SECRET": "x"}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # for nbgrader
+    here = {"PYTHONPATH": str(ROOT / "lessons_src"), "A_SECRET": "x", "PATH": path}
+    return {**os.environ, **here}
 
 
 def grade(master, source, to, *more):
