@@ -71,10 +71,10 @@ def describe(cell):
 def export_network():
     """Write the weights that the site's digit-pad loads, if a training has made newer ones."""
     weights = ROOT / "results" / "S15-seed0.weights.h5"
-    script = ROOT / "lessons_src" / "cnnlab" / "static" / "demos" / "lenet5.js"
+    script = ROOT / "lessons_src" / "cnnlab" / "pieces" / "lenet5.js"
     written = script.stat().st_mtime if script.exists() else 0
     if weights.exists() and weights.stat().st_mtime > written:
-        from cnnlab.demos import export_lenet5
+        from cnnlab.pieces import export_lenet5
 
         export_lenet5()
         print(f"{script.name} holds the weights of {weights.name}")

@@ -8,7 +8,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from cnnlab import demos
+from cnnlab import pieces
 from playwright.sync_api import sync_playwright
 
 FOLDER = Path(__file__).resolve().parent.parent / "book" / "stills"
@@ -22,8 +22,8 @@ def main():
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 720, "height": 900}, reduced_motion="reduce")
-        for name in sys.argv[1:] or demos.PIECES:
-            page.set_content(f"<body style='background: #fff'>{demos.show(name).html}")
+        for name in sys.argv[1:] or pieces.PIECES:
+            page.set_content(f"<body style='background: #fff'>{pieces.show(name).html}")
             page.locator(f"cnn-{name} section").screenshot(path=FOLDER / f"{name}.png")
         browser.close()
 

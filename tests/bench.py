@@ -16,7 +16,7 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import tensorflow as tf
-from cnnlab import demos
+from cnnlab import pieces
 from cnnlab.conv import conv2d, conv2d_loops
 from cnnlab.data import shapes
 from scipy import signal
@@ -143,7 +143,7 @@ def reading():
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         tab = browser.new_page()
-        tab.set_content(demos.show("digit-pad").html)
+        tab.set_content(pieces.show("digit-pad").html)
         network, frame = tab.locator("cnn-digit-pad").evaluate(measure)
         browser.close()
     print(f"\ndigit-pad: {network:.1f} ms a prediction   target < 10")

@@ -41,19 +41,19 @@ ADD = """html => {
 
 
 @pytest.fixture
-def live(browser):
+def open_piece(browser):
     """Open a live piece as a notebook shows it, alone on a page without a network.
 
-    `live("conv-stepper", image=…)` gives the page; `page.piece` is the element, `page.words()` the
-    sentence that follows what happens, `page.again(image=…)` starts it anew with something else,
-    `page.add(html)` adds another output below, as a notebook does.
+    `open_piece("conv-stepper", image=…)` gives the page; `page.piece` is the element,
+    `page.words()` the sentence that follows what happens, `page.again(image=…)` starts it anew
+    with something else, `page.add(html)` adds another output below, as a notebook does.
     At the end of the test nothing may have gone wrong.
     """
-    from cnnlab import demos
+    from cnnlab import pieces
 
     contexts, problems = [], []
 
-    def open_piece(name, *, width=900, dark=False, touch=False, **given):
+    def open_one(name, *, width=900, dark=False, touch=False, **given):
         context = browser.new_context(
             viewport={"width": width, "height": 900}, reduced_motion="reduce", has_touch=touch
         )
@@ -64,7 +64,7 @@ def live(browser):
         tab.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)
         tab.on("pageerror", lambda error: problems.append(str(error)))
         colours = "background: #121212; color: #eee" if dark else "background: #fff"
-        html = demos.show(name, **given)._repr_html_()
+        html = pieces.show(name, **given)._repr_html_()
         tab.set_content(
             f'<!doctype html><html lang="en"><title>{name}</title>'
             f'<body style="margin: 4px; {colours}"><main><h1>{name}</h1>{html}</main></body></html>'
@@ -79,11 +79,11 @@ def live(browser):
                 fresh.dataset.given = JSON.stringify(given);
                 piece.replaceWith(fresh);
             }""",
-            demos.PIECES[name](**given),
+            pieces.PIECES[name](**given),
         )
         return tab
 
-    yield open_piece
+    yield open_one
     for context in contexts:
         context.close()
     assert problems == []

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 from bs4 import BeautifulSoup
-from cnnlab import demos
+from cnnlab import pieces
 
 ROOT = Path(__file__).resolve().parent.parent
 SITE = ROOT / "_build" / "html"
@@ -178,9 +178,9 @@ WITH_PIECES = [name for name in PAGES if (SITE / f"{name}.html").exists() and pa
 
 def test_every_piece_stands_on_a_page_with_its_picture_and_a_question():
     found = {piece.name[4:]: piece for name in WITH_PIECES for piece in page(name)(LIVE)}
-    assert set(found) == set(demos.PIECES)
+    assert set(found) == set(pieces.PIECES)
     for piece in found.values():
-        assert len(piece.img["alt"]) > 40 and "demos.show" in piece.get_text()
+        assert len(piece.img["alt"]) > 40 and "pieces.show" in piece.get_text()
         assert "Question" in piece.find_next_sibling("p").get_text()
 
 
@@ -191,9 +191,11 @@ def test_live_pieces_start_and_are_light(visit, address, name):
         live = tab.locator(piece.name)
         assert live.locator(".words").inner_text()
         assert not live.locator("img").is_visible()
-    sizes = """() => performance.getEntriesByType("resource")
-        .filter(e => e.name.includes("/_static/demos/")).map(e => e.decodedBodySize)"""
-    assert 0 < sum(tab.evaluate(sizes)) < 400_000
+    sizes = """() => Object.fromEntries(performance.getEntriesByType("resource")
+        .map(e => [e.name.split("/").at(-1).split("?")[0], e.decodedBodySize]))"""
+    scripts = {path.name for path in pieces.FOLDER.glob("*.js")}
+    loaded = {name: size for name, size in tab.evaluate(sizes).items() if name in scripts}
+    assert "piece.js" in loaded and sum(loaded.values()) < 400_000
     assert tab.problems == []
 
 

@@ -5,7 +5,7 @@ import re
 import keras
 import numpy as np
 import pytest
-from cnnlab import demos
+from cnnlab import pieces
 
 
 def shown(tab, name):
@@ -30,8 +30,8 @@ def press(tab, name):
     tab.piece.get_by_role("button", name=name).click()
 
 
-def test_it_starts_with_one_pass_in_training(live):
-    tab = live("dropout-view")
+def test_it_starts_with_one_pass_in_training(open_piece):
+    tab = open_piece("dropout-view")
     values, mask, result = (shown(tab, name) for name in ("activations", "mask", "result"))
     assert values.shape == (6, 8) and values.min() > 0
     assert 0 < mask.sum() < 48
@@ -54,8 +54,8 @@ def settings():
         yield values, float(rng.choice([0, 0.05, 0.1, 0.3, 0.5, 0.7, 0.9]))
 
 
-def test_every_pass_drops_or_divides_as_keras_does(live):
-    tab = live("dropout-view")
+def test_every_pass_drops_or_divides_as_keras_does(open_piece):
+    tab = open_piece("dropout-view")
     dropped, expected, variance = [0, 0], 0, 0
     for values, rate in settings():
         tab.again(activations=values, rate=rate)
@@ -74,8 +74,8 @@ def test_every_pass_drops_or_divides_as_keras_does(live):
 
 
 @pytest.mark.parametrize("rate", [0.2, 0.5, 0.85])
-def test_many_passes_keep_the_mean_like_keras(live, rate):
-    passes, tab = 2000, live("dropout-view", rate=rate)
+def test_many_passes_keep_the_mean_like_keras(open_piece, rate):
+    passes, tab = 2000, open_piece("dropout-view", rate=rate)
     tab.piece.evaluate("piece => { piece.run(1999); piece.update(); }")
     after = state(tab)
     values, mean = np.array(after["before"]), np.array(after["mean"])
@@ -102,8 +102,8 @@ def test_many_passes_keep_the_mean_like_keras(live, rate):
     assert np.allclose([ours.std(), theirs.std()], spread, rtol=0.1)
 
 
-def test_inference_changes_nothing(live):
-    tab = live("dropout-view", rate=0.7)
+def test_inference_changes_nothing(open_piece):
+    tab = open_piece("dropout-view", rate=0.7)
     tab.piece.get_by_label("mode").select_option("inference")
     for _ in range(2):
         after = state(tab)
@@ -120,8 +120,8 @@ def test_inference_changes_nothing(live):
     assert tab.piece.get_by_role("grid", name="mask").count() == 1
 
 
-def test_the_keyboard_passes_and_looks_at_a_cell(live):
-    tab = live("dropout-view")
+def test_the_keyboard_passes_and_looks_at_a_cell(open_piece):
+    tab = open_piece("dropout-view")
     for _ in range(3):
         tab.keyboard.press("Tab")
     tab.keyboard.press("Enter")
@@ -150,8 +150,8 @@ def test_the_keyboard_passes_and_looks_at_a_cell(live):
     assert rate.get_attribute("aria-valuetext") == "0.05"
 
 
-def test_the_pointer_passes_starts_again_and_looks_at_a_cell(live):
-    tab = live("dropout-view", width=320, touch=True)
+def test_the_pointer_passes_starts_again_and_looks_at_a_cell(open_piece):
+    tab = open_piece("dropout-view", width=320, touch=True)
     start, first = tab.words(), shown(tab, "result")
     tab.piece.get_by_role("button", name="100 passes").tap()
     tab.piece.get_by_role("button", name="one pass").tap()
@@ -176,4 +176,4 @@ def test_the_pointer_passes_starts_again_and_looks_at_a_cell(live):
 )
 def test_what_it_cannot_start_with_is_refused_in_words(given, message):
     with pytest.raises(ValueError, match=message):
-        demos.show("dropout-view", **given)
+        pieces.show("dropout-view", **given)

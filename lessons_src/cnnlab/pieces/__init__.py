@@ -1,6 +1,6 @@
 """Live pieces in a notebook: `show("conv-stepper", image=…)`.
 
-Each piece is a custom element in plain JavaScript, in the folder static/demos beside this file. The
+Each piece is a custom element in plain JavaScript, beside this file. The
 website loads these files; a notebook's output carries a copy, so that it works in JupyterLab,
 VS Code, Colab and an exported page, without a network.
 """
@@ -16,7 +16,7 @@ from cnnlab.ledger import ledger, pair
 
 __all__ = ["PIECES", "Piece", "show"]
 
-FOLDER = Path(__file__).parent / "static" / "demos"
+FOLDER = Path(__file__).parent
 SHARED = "piece", "grid", "plot", "arrays"
 NEEDS = {"digit-pad": ("network", "lenet5", "ink")}  # load.js has this list too
 
@@ -622,7 +622,7 @@ def export_lenet5(results=None, target=FOLDER / "lenet5.js"):
         },
     }
     Path(target).write_text(
-        "// The weights of chapter 7's LeNet-5: results/S15-seed0, by cnnlab.demos.export_lenet5.\n"
+        "// The weights of chapter 7's LeNet-5, results/S15-seed0, by `make lessons`.\n"
         '"use strict";\n'
         "(cnn.networks ??= {}).lenet5 = " + json.dumps(network, separators=(",", ":")) + ";\n"
         'document.dispatchEvent(new Event("cnn-network"));\n',

@@ -8,11 +8,11 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from cnnlab import data, demos, records
+from cnnlab import data, pieces, records
 from cnnlab.models import SYSTEMS
 from keras import layers
 
-LENET = demos.FOLDER / "lenet5.js"
+LENET = pieces.FOLDER / "lenet5.js"
 
 
 @pytest.fixture(scope="module")
@@ -78,9 +78,9 @@ def surveyed(tab):
 # ---- The network
 
 
-def test_logits_of_500_digits_equal_keras(live, lenet, digits):
+def test_logits_of_500_digits_equal_keras(open_piece, lenet, digits):
     images, truth = digits[0][:500], digits[1][:500]
-    tab = live("digit-pad")
+    tab = open_piece("digit-pad")
     ours = compute(
         tab,
         """(piece, images) => images.map(image => Array.from(
@@ -93,7 +93,7 @@ def test_logits_of_500_digits_equal_keras(live, lenet, digits):
 
 
 def test_the_weights_are_those_of_the_recorded_run(tmp_path):
-    demos.export_lenet5(target=tmp_path / "lenet5.js")
+    pieces.export_lenet5(target=tmp_path / "lenet5.js")
     assert (tmp_path / "lenet5.js").read_text("utf-8") == LENET.read_text("utf-8")
     model = SYSTEMS["S15"].build()
     model.load_weights(records.RESULTS / "S15-seed0.weights.h5")
@@ -113,13 +113,13 @@ def test_rounding_to_bfloat16_is_to_the_nearest_even():
     rng = np.random.default_rng(0)
     numbers = rng.normal(size=10_000).astype("<f4") * 10.0 ** rng.integers(-6, 6, 10_000)
     numbers = np.append(numbers, [0, 1 + 2**-8, 1 + 3 * 2**-8, -1 - 2**-8]).astype("<f4")  # ties
-    ours = (demos._bfloat16(numbers).astype("uint32") << 16).view("float32")
+    ours = (pieces._bfloat16(numbers).astype("uint32") << 16).view("float32")
     assert np.array_equal(ours, np.asarray(keras.ops.cast(numbers, "bfloat16")).astype("float32"))
 
 
-def test_it_says_what_the_network_is_from_the_record(live):
+def test_it_says_what_the_network_is_from_the_record(open_piece):
     trained = written()["about"]["trained"]
-    tab = live("digit-pad")
+    tab = open_piece("digit-pad")
     about = tab.piece.locator(".answer p").inner_text()
     assert about == (
         f"LeNet-5, trained on {trained['images']:,} digits for {trained['epochs']} epochs "
@@ -192,8 +192,8 @@ def compare(tab, model, image, chain=None):
     return expected, ours
 
 
-def test_random_networks_equal_keras_in_every_layer(live, digits):
-    tab, rng = live("digit-pad"), np.random.default_rng(1)
+def test_random_networks_equal_keras_in_every_layer(open_piece, digits):
+    tab, rng = open_piece("digit-pad"), np.random.default_rng(1)
     models = [random_chain(rng) for _ in range(22)]
     models += [chance(SYSTEMS[name].build(), rng) for name in ("S7", "S14", "S13")]
     for model in models:
@@ -203,9 +203,9 @@ def test_random_networks_equal_keras_in_every_layer(live, digits):
         assert np.allclose(ours, last if is_softmax else softmax(last), atol=1e-4)
 
 
-def test_other_ways_to_write_a_model(live, digits):
+def test_other_ways_to_write_a_model(open_piece, digits):
     """Functional, one inside the other, other shapes, mixed precision, logits and softmax."""
-    tab, image, rng = live("digit-pad"), digits[0][5], np.random.default_rng(2)
+    tab, image, rng = open_piece("digit-pad"), digits[0][5], np.random.default_rng(2)
 
     inputs = keras.Input((28, 28, 1))
     inner = keras.Sequential([layers.Conv2D(2, 5, strides=3), layers.ReLU()])
@@ -234,8 +234,8 @@ def test_other_ways_to_write_a_model(live, digits):
     assert np.allclose(tab.result(), expected, atol=1e-5)
 
 
-def test_a_model_that_learned_from_bytes_gets_bytes(live, digits):
-    tab, image, rng = live("digit-pad"), digits[0][8], np.random.default_rng(3)
+def test_a_model_that_learned_from_bytes_gets_bytes(open_piece, digits):
+    tab, image, rng = open_piece("digit-pad"), digits[0][8], np.random.default_rng(3)
     for first, white in ((layers.Rescaling(1 / 255), None), (layers.Flatten(), 255)):
         model = keras.Sequential([keras.Input((28, 28, 1)), first])
         model.add(layers.Flatten())
@@ -249,11 +249,11 @@ def test_a_model_that_learned_from_bytes_gets_bytes(live, digits):
 # ---- Before the network sees it
 
 
-def test_pasted_digits_stay_as_they_are_and_are_read_alike(live, lenet, digits):
+def test_pasted_digits_stay_as_they_are_and_are_read_alike(open_piece, lenet, digits):
     """MNIST's own digits are centred and scaled already."""
     images = digits[0][:200, ..., 0]
     results = compute(
-        live("digit-pad"),
+        open_piece("digit-pad"),
         """(piece, images) => images.map(rows => {
             piece.paste(rows);
             piece.update();
@@ -275,9 +275,9 @@ def strokes(rng):
     return rng.uniform(low, max(high, low + 2), (int(rng.integers(2, 7)), 2)).tolist()
 
 
-def test_random_drawings_are_scaled_and_centred(live):
+def test_random_drawings_are_scaled_and_centred(open_piece):
     drawn = compute(
-        live("digit-pad"),
+        open_piece("digit-pad"),
         """(piece, drawings) => drawings.map(points => {
             const fine = cnn.array([112, 112]);
             points.forEach((p, i) => cnn.ink.stroke(fine, points[i - 1] ?? p, p));
@@ -310,8 +310,8 @@ def affine(moves):
     return [c, s, mid - c * x - s * y, -s, c, mid + s * x - c * y, 0, 0]
 
 
-def test_random_moves_equal_keras(live, digits):
-    tab, rng = live("digit-pad", image=digits[0][7]), np.random.default_rng(4)
+def test_random_moves_equal_keras(open_piece, digits):
+    tab, rng = open_piece("digit-pad", image=digits[0][7]), np.random.default_rng(4)
     for _ in range(25):
         moves = {
             "right": int(rng.integers(-8, 9)),
@@ -332,8 +332,8 @@ def test_random_moves_equal_keras(live, digits):
         assert np.allclose(seen(tab), np.asarray(keras_says)[0, 30:58, 30:58, 0], atol=1e-3)
 
 
-def test_shift_is_a_plain_shift_and_put_back_undoes_it(live):
-    tab = live("digit-pad")
+def test_shift_is_a_plain_shift_and_put_back_undoes_it(open_piece):
+    tab = open_piece("digit-pad")
     before, says = seen(tab), tab.words()
     tab.piece.get_by_label("shift right").fill("3")
     tab.piece.get_by_label("shift down").fill("-2")
@@ -343,8 +343,8 @@ def test_shift_is_a_plain_shift_and_put_back_undoes_it(live):
     assert np.array_equal(seen(tab), before) and tab.words() == says
 
 
-def test_without_centring_the_drawing_stays_where_it_is(live):
-    tab = live("digit-pad")
+def test_without_centring_the_drawing_stays_where_it_is(open_piece):
+    tab = open_piece("digit-pad")
     centred = seen(tab)
     tab.piece.get_by_label("centre and scale as MNIST does").uncheck()
     assert np.allclose(seen(tab), seen(tab, "drawing").reshape(28, 4, 28, 4).mean(axis=(1, 3)))
@@ -357,8 +357,8 @@ def test_without_centring_the_drawing_stays_where_it_is(live):
 # ---- What the reader does
 
 
-def test_it_starts_on_a_digit_that_it_reads(live):
-    tab = live("digit-pad")
+def test_it_starts_on_a_digit_that_it_reads(open_piece):
+    tab = open_piece("digit-pad")
     assert tab.words().startswith("The network says 3, with ")
     assert np.argmax(shown(tab)) == 3 and shown(tab).sum() == pytest.approx(1, abs=0.006)
     best = tab.piece.locator("tr.best")
@@ -372,9 +372,9 @@ def test_it_starts_on_a_digit_that_it_reads(live):
     assert tab.piece.get_by_role("img", name="C3 (Conv2D, tanh)").locator("canvas").count() == 16
 
 
-def test_the_maps_are_the_outputs_of_the_layers(live):
+def test_the_maps_are_the_outputs_of_the_layers(open_piece):
     """The pixels of C1's third map, read back: blue above 0, orange below, as strong as far."""
-    tab = live("digit-pad")
+    tab = open_piece("digit-pad")
     pixels, values = compute(
         tab,
         """piece => {
@@ -391,15 +391,15 @@ def test_the_maps_are_the_outputs_of_the_layers(live):
     assert np.abs(np.reshape(pixels, (28, 28, 4))[..., :3] - expected).max() < 2
 
 
-def test_every_ready_digit_is_read(live):
-    tab = live("digit-pad")
+def test_every_ready_digit_is_read(open_piece):
+    tab = open_piece("digit-pad")
     for digit in range(10):
         tab.piece.get_by_label("start from").select_option(str(digit))
         assert tab.words().startswith(f"The network says {digit}, with")
 
 
-def test_moved_by_6_pixels_some_digits_are_read_as_others(live):
-    tab = live("digit-pad")
+def test_moved_by_6_pixels_some_digits_are_read_as_others(open_piece):
+    tab = open_piece("digit-pad")
     tab.piece.get_by_label("shift right").fill("6")
     changed = 0
     for digit in range(10):
@@ -413,8 +413,8 @@ def test_moved_by_6_pixels_some_digits_are_read_as_others(live):
     assert changed >= 3
 
 
-def test_the_strips_say_what_the_network_says_at_every_place(live, lenet):
-    tab = live("digit-pad")
+def test_the_strips_say_what_the_network_says_at_every_place(open_piece, lenet):
+    tab = open_piece("digit-pad")
     tab.piece.get_by_role("slider", name="turn").fill("20")
     names = {"right": "px", "down": "px", "zoom": "×", "turn": "°"}
     rest = {"right": 0, "down": 0, "zoom": 1, "turn": 20}
@@ -467,8 +467,8 @@ def line(tab, start, end):
     return steps.tolist()
 
 
-def test_the_mouse_draws(live):
-    tab = live("digit-pad")
+def test_the_mouse_draws(open_piece):
+    tab = open_piece("digit-pad")
     tab.piece.get_by_role("button", name="erase").click()
     assert seen(tab).sum() == 0
     assert "Nothing is drawn. The network answers all the same: " in tab.words()
@@ -493,8 +493,8 @@ def test_the_mouse_draws(live):
     assert np.argmax(shown(tab)) == 1
 
 
-def test_a_finger_draws(live):
-    tab = live("digit-pad", width=320, touch=True)
+def test_a_finger_draws(open_piece):
+    tab = open_piece("digit-pad", width=320, touch=True)
     tab.piece.get_by_role("button", name="erase").tap()
     fingers = tab.context.new_cdp_session(tab)
 
@@ -512,8 +512,8 @@ def test_a_finger_draws(live):
     assert tab.words().startswith("The network says 7, with")
 
 
-def test_the_keys_draw(live):
-    tab = live("digit-pad")
+def test_the_keys_draw(open_piece):
+    tab = open_piece("digit-pad")
     pad = tab.piece.get_by_role("application", name="drawing surface")
     pad.focus()
     tab.keyboard.press("Delete")
@@ -546,10 +546,10 @@ def test_the_keys_draw(live):
     assert tab.piece.evaluate("piece => piece.down") is False
 
 
-def test_the_readers_model_reads_with_names(live, lenet, digits):
+def test_the_readers_model_reads_with_names(open_piece, lenet, digits):
     names = [f"sort {k}" for k in "ABCDEFGHIJ"]
     image = digits[0][4]
-    tab = live("digit-pad", model=lenet, image=image, labels=names)
+    tab = open_piece("digit-pad", model=lenet, image=image, labels=names)
     assert "lenet5 =" not in tab.content()  # the course's own weights stay away
     winner = int(asked(lenet, image[None]).argmax())
     assert f"The network says {winner} ({names[winner]}), with" in tab.words()
@@ -559,23 +559,25 @@ def test_the_readers_model_reads_with_names(live, lenet, digits):
     about = tab.piece.locator(".answer p").inner_text()
     assert about == f"your model “{lenet.name}”, 61,706 parameters"
     with pytest.raises(ValueError, match=r"all 10 classes.*got 2"):
-        demos.show("digit-pad", labels=["a", "b"])
+        pieces.show("digit-pad", labels=["a", "b"])
 
 
-def test_the_courses_network_may_come_with_a_later_script(live, lenet):
+def test_the_courses_network_may_come_with_a_later_script(open_piece, lenet):
     """A notebook where the reader's own model was shown before."""
-    tab = live("digit-pad", model=lenet)
-    tab.add(demos.show("digit-pad").html)
+    tab = open_piece("digit-pad", model=lenet)
+    tab.add(pieces.show("digit-pad").html)
     assert tab.piece.first.locator(".answer p").inner_text().startswith("your model")
     assert tab.piece.last.locator(".answer p").inner_text().startswith("LeNet-5, trained on")
     assert tab.piece.last.locator(".words").inner_text().startswith("The network says 3")
 
 
 def test_a_page_of_the_site_loads_it_from_files(browser, tmp_path):
-    shutil.copytree(demos.FOLDER, tmp_path / "demos")
+    shutil.copytree(
+        pieces.FOLDER, tmp_path / "pieces", ignore=shutil.ignore_patterns("*.py", "__pycache__")
+    )
     page = tmp_path / "page.html"
     page.write_text(
-        '<!doctype html><meta charset="utf-8"><script src="demos/load.js"></script>'
+        '<!doctype html><meta charset="utf-8"><script src="pieces/load.js"></script>'
         "<article><cnn-digit-pad></cnn-digit-pad></article>"
     )
     tab, problems = browser.new_page(), []
@@ -585,13 +587,13 @@ def test_a_page_of_the_site_loads_it_from_files(browser, tmp_path):
     words.filter(has_text="The network says 3").wait_for()
     assert problems == []
     tab.close()
-    files = ["piece", "grid", "plot", "arrays", *demos.NEEDS["digit-pad"], "digit-pad"]
-    assert sum(Path(demos.FOLDER / f"{name}.js").stat().st_size for name in files) < 300_000
+    files = ["piece", "grid", "plot", "arrays", *pieces.NEEDS["digit-pad"], "digit-pad"]
+    assert sum(Path(pieces.FOLDER / f"{name}.js").stat().st_size for name in files) < 300_000
 
 
-def test_reading_follows_the_pen_once_a_frame(live):
+def test_reading_follows_the_pen_once_a_frame(open_piece):
     """However many places the pen reports: the network is asked once for each picture."""
-    tab = live("digit-pad")
+    tab = open_piece("digit-pad")
     runs = tab.piece.evaluate(
         """async piece => {
             const network = piece.network, run = network.run.bind(network);
@@ -677,7 +679,7 @@ REFUSED = {
 @pytest.mark.parametrize("message", REFUSED)
 def test_a_model_it_cannot_run_is_refused_in_words(message):
     with pytest.raises(ValueError, match=message):
-        demos.show("digit-pad", model=REFUSED[message]())
+        pieces.show("digit-pad", model=REFUSED[message]())
 
 
 @pytest.mark.parametrize(
@@ -692,11 +694,11 @@ def test_a_model_it_cannot_run_is_refused_in_words(message):
 )
 def test_what_it_cannot_show_is_refused_in_words(given, message):
     with pytest.raises(ValueError, match=message):
-        demos.show("digit-pad", **given)
+        pieces.show("digit-pad", **given)
 
 
 def test_the_finished_run_of_a_training_is_not_its_model():
     from cnnlab.training import Run
 
     with pytest.raises(ValueError, match=r"got Run\. Its \.model may be what you mean"):
-        demos.show("digit-pad", model=Run("model", {}, 0, 1.0, None))
+        pieces.show("digit-pad", model=Run("model", {}, 0, 1.0, None))

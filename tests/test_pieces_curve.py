@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from cnnlab import demos
+from cnnlab import pieces
 from numpy.polynomial import Polynomial
 
 
@@ -37,8 +37,8 @@ def read(tab):
     return [float(number) for number in found]
 
 
-def test_it_starts_on_the_points_of_chapter_9(live):
-    tab, (x, y) = live("curve-fit"), measure(0)
+def test_it_starts_on_the_points_of_chapter_9(open_piece):
+    tab, (x, y) = open_piece("curve-fit"), measure(0)
     points = tab.piece.evaluate("piece => piece.data")
     assert np.allclose(points["x"], x, rtol=0, atol=1e-15)
     assert np.allclose(points["y"], y, rtol=0, atol=2e-7)  # rounded to 6 decimals
@@ -55,8 +55,8 @@ def test_it_starts_on_the_points_of_chapter_9(live):
         assert ("passes through every point" in tab.words()) is (degree == 14)
 
 
-def test_other_numbers_of_points_are_the_chapters_too(live):
-    tab = live("curve-fit")
+def test_other_numbers_of_points_are_the_chapters_too(open_piece):
+    tab = open_piece("curve-fit")
     for n in (3, 8, 30, 40):
         slider(tab, "number of points").fill(str(n))
         points = tab.piece.evaluate("piece => piece.data")
@@ -78,8 +78,8 @@ def settings():
         yield {"x": x, "y": y, "degree": degree}
 
 
-def test_random_fits_equal_numpys(live):
-    tab, passing = live("curve-fit"), 0
+def test_random_fits_equal_numpys(open_piece):
+    tab, passing = open_piece("curve-fit"), 0
     for given in settings():
         x, y, degree = given.values()
         test = np.sort(x)[1:] * 0.9 + np.sort(x)[:-1] * 0.1
@@ -101,8 +101,8 @@ def test_random_fits_equal_numpys(live):
     assert passing >= 6
 
 
-def test_the_keyboard_sets_everything(live):
-    tab = live("curve-fit")
+def test_the_keyboard_sets_everything(open_piece):
+    tab = open_piece("curve-fit")
     tab.keyboard.press("Tab")
     for key in ("ArrowRight", "ArrowRight", "End", "ArrowLeft"):
         tab.keyboard.press(key)
@@ -118,8 +118,8 @@ def test_the_keyboard_sets_everything(live):
     assert "fitted to 40 points" in tab.words()
 
 
-def test_the_pointer_chooses_a_degree_and_measures_again(live):
-    tab = live("curve-fit", width=320, touch=True)
+def test_the_pointer_chooses_a_degree_and_measures_again(open_piece):
+    tab = open_piece("curve-fit", width=320, touch=True)
     plot = tab.piece.locator("svg.errors")
     plot.scroll_into_view_if_needed()
     box = plot.bounding_box()
@@ -135,8 +135,8 @@ def test_the_pointer_chooses_a_degree_and_measures_again(live):
     assert np.allclose(read(tab), [off(fit(x), y), off(fit(BETWEEN), sine(BETWEEN))], atol=0.00501)
 
 
-def test_new_measurements_have_normal_errors(live):
-    tab = live("curve-fit")
+def test_new_measurements_have_normal_errors(open_piece):
+    tab = open_piece("curve-fit")
     slider(tab, "number of points").fill("40")
     draws = tab.piece.evaluate(
         """piece => Array.from({ length: 25 }, () => {
@@ -151,8 +151,8 @@ def test_new_measurements_have_normal_errors(live):
     assert len({tuple(draw) for draw in draws}) == 25
 
 
-def test_a_degree_too_high_for_the_points_is_explained(live):
-    tab = live("curve-fit")
+def test_a_degree_too_high_for_the_points_is_explained(open_piece):
+    tab = open_piece("curve-fit")
     slider(tab, "number of points").fill("6")
     assert "Degree 3, fitted to 6 points" in tab.words()
     slider(tab, "degree").fill("6")
@@ -162,8 +162,8 @@ def test_a_degree_too_high_for_the_points_is_explained(live):
     assert "passes through every point" in tab.words()
 
 
-def test_own_points_without_test_points_have_no_test_error(live):
-    tab = live("curve-fit", x=[1, 2, 4, 4], y=[3, 5, 1, 2], degree=1)
+def test_own_points_without_test_points_have_no_test_error(open_piece):
+    tab = open_piece("curve-fit", x=[1, 2, 4, 4], y=[3, 5, 1, 2], degree=1)
     fit = Polynomial.fit([1, 2, 4, 4], [3, 5, 1, 2], 1)
     assert np.allclose(read(tab), [off(fit(np.array([1, 2, 4, 4])), [3, 5, 1, 2])], atol=0.00501)
     assert "test" not in tab.words() and tab.piece.get_by_role("slider").count() == 1
@@ -187,4 +187,4 @@ def test_own_points_without_test_points_have_no_test_error(live):
 )
 def test_what_it_cannot_start_with_is_refused_in_words(given, message):
     with pytest.raises(ValueError, match=message):
-        demos.show("curve-fit", **given)
+        pieces.show("curve-fit", **given)

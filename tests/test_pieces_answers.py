@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from cnnlab.conv import dense_ties, same_padding
 from numpy.polynomial import Polynomial
-from test_demos_curve import BETWEEN, measure, off, sine
-from test_demos_descent import CRITICAL
+from test_pieces_curve import BETWEEN, measure, off, sine
+from test_pieces_descent import CRITICAL
 
 CHAPTERS = Path(__file__).resolve().parent.parent / "lessons_src" / "chapters"
 
@@ -36,8 +36,8 @@ def test_dense_to_conv():
     assert f"edges stand in {edge}, those in the corners in {corner}" in words
 
 
-def test_pool_stepper(live):
-    tab = live("pool-stepper")
+def test_pool_stepper(open_piece):
+    tab = open_piece("pool-stepper")
     for stride, word in ((2, "second"), (3, "three")):
         tab.again(size=2, strides=stride)
         first, moved = np.array(tab.result()), []
@@ -48,19 +48,19 @@ def test_pool_stepper(live):
         assert word in answer("pool-stepper")
 
 
-def test_network_ledger(live):
-    tab = live("network-ledger", preset="S2")
+def test_network_ledger(open_piece):
+    tab = open_piece("network-ledger", preset="S2")
     before = int(re.search(r"([\d,]+) parameters", tab.words())[1].replace(",", ""))
     words = answer("network-ledger")
     more, total = (int(n.replace(",", "")) for n in re.findall(r"\d+,\d+", words))
     assert before + more == total and more == (6 * 6 - 5 * 5) * 50 * 100
 
 
-def test_descent(live):
+def test_descent(open_piece):
     assert f"just above {CRITICAL:.4f}, momentum just above {1.9 * CRITICAL:.3f}" in answer(
         "descent"
     )
-    tab = live("descent", rule="adam")
+    tab = open_piece("descent", rule="adam")
     slider = tab.piece.get_by_label("learning rate")
     for key in ("Home", "End"):
         slider.press(key)
@@ -81,8 +81,8 @@ def test_curve_fit():
     assert errors(40, 14)[1] < 2 * errors(40, 5)[1] and test[14] > 8 * test[5]
 
 
-def test_digit_pad(live):
-    tab = live("digit-pad")
+def test_digit_pad(open_piece):
+    tab = open_piece("digit-pad")
     says = {}
     for pixels in range(6):
         tab.piece.get_by_label("shift right").fill(str(pixels))

@@ -46,7 +46,7 @@ globalThis.cnn ??= {};
       if (this.shadowRoot) return;
       const { title, style = "" } = this.constructor;
       this.id ||= `cnn-piece-${++pieces}`;
-      this.given = JSON.parse(this.dataset.given ?? "{}"); // what cnnlab.demos.show was given
+      this.given = JSON.parse(this.dataset.given ?? "{}"); // what cnnlab.pieces.show was given
       this.state = {};
       this.inputs = {};
       this.dataset.lmSuppressShortcuts = "true"; // for JupyterLab: what is typed here is not for it

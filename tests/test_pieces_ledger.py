@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from cnnlab import demos
+from cnnlab import pieces
 from cnnlab.ledger import ledger
 from cnnlab.models import SYSTEMS
 from keras import layers
@@ -73,9 +73,9 @@ def sees(book):
     return [{**vars(row), "name": None} for row in book.rows]
 
 
-def test_every_system_of_the_sources(live):
+def test_every_system_of_the_sources(open_piece):
     """Chosen from the list: title, all rows, totals; and its code builds the same network."""
-    tab = live("network-ledger")
+    tab = open_piece("network-ledger")
     choice = control(tab, "preset")
     titles = choice.locator("option").all_inner_texts()
     assert titles[:-2] == [f"{key}: {system.name}" for key, system in SYSTEMS.items()]
@@ -88,8 +88,8 @@ def test_every_system_of_the_sources(live):
         built = run(code(tab))
         assert lines(ledger(built)) == shown(tab)
         for ours, theirs in zip(built.layers, model.layers, strict=True):
-            settings = demos._layer_settings(ours)
-            assert settings | {"name": 0} == demos._layer_settings(theirs) | {"name": 0}
+            settings = pieces._layer_settings(ours)
+            assert settings | {"name": 0} == pieces._layer_settings(theirs) | {"name": 0}
 
 
 def window(rng, shape, pooling):
@@ -162,10 +162,10 @@ def random_models():
         yield keras.Model(start, tensor)
 
 
-def test_random_networks_equal_our_ledger(live):
+def test_random_networks_equal_our_ledger(open_piece):
     """Every row of 200 models built by Keras; the code of every third builds it; 20 are shown."""
-    tab, models = live("network-ledger"), list(random_models())
-    given = [demos.PIECES["network-ledger"](model=model) for model in models]
+    tab, models = open_piece("network-ledger"), list(random_models())
+    given = [pieces.PIECES["network-ledger"](model=model) for model in models]
     books = [ledger(model) for model in models]
     said = tab.piece.evaluate(
         """({constructor: {count, code}}, given) => given.map(({model: {input, layers}}) =>
@@ -191,24 +191,24 @@ def test_random_networks_equal_our_ledger(live):
         assert shown(tab) == lines(book)
     kinds = {row.kind for book in books for row in book.rows}
     assert kinds == set(tab.piece.evaluate("piece => Object.keys(piece.constructor.KINDS)"))
-    assert kinds == set(demos._LAYERS)
+    assert kinds == set(pieces._LAYERS)
     fields = {n for book in books for n in book.rows[-1].receptive_field}
     assert len(fields) > 15
 
 
-def test_settings_and_defaults_are_those_of_keras(live):
+def test_settings_and_defaults_are_those_of_keras(open_piece):
     """A new layer starts as Keras's own does, with the numbers that Keras wants filled in."""
-    kinds = live("network-ledger").piece.evaluate("piece => piece.constructor.KINDS")
+    kinds = open_piece("network-ledger").piece.evaluate("piece => piece.constructor.KINDS")
     for kind, settings in kinds.items():
         wanted = ("filters", "kernel_size", "pool_size", "units", "rate", "activation")
         first = {key: settings[key] for key in wanted if key in settings}
         layer = getattr(layers, kind)(**first)
-        ours = demos._layer_settings(layer)
+        ours = pieces._layer_settings(layer)
         assert ours == {"kind": kind, "name": layer.name, **settings}
 
 
-def test_the_keyboard_edits_moves_adds_and_removes(live):
-    tab = live("network-ledger", preset="S2")
+def test_the_keyboard_edits_moves_adds_and_removes(open_piece):
+    tab = open_piece("network-ledger", preset="S2")
     forget()
     tab.piece.get_by_role("button", name="1. conv2d").focus()
     for key in ("ArrowDown", "ArrowDown", "ArrowUp", "ArrowDown", "ArrowDown", "Enter"):
@@ -259,8 +259,8 @@ def test_the_keyboard_edits_moves_adds_and_removes(live):
     )  # the focus is somewhere
 
 
-def test_the_pointer_edits_moves_adds_and_removes(live):
-    tab = live("network-ledger", touch=True, width=360)
+def test_the_pointer_edits_moves_adds_and_removes(open_piece):
+    tab = open_piece("network-ledger", touch=True, width=360)
     forget()
     control(tab, "preset").select_option("empty")
     for kind in ("Flatten", "Dense", "ZeroPadding2D", "Conv2D", "BatchNormalization"):
@@ -312,8 +312,8 @@ model = keras.Sequential([
     )
 
 
-def test_the_stride_of_a_pooling_follows_its_size_as_in_keras(live):
-    tab = live("network-ledger", preset="S2")
+def test_the_stride_of_a_pooling_follows_its_size_as_in_keras(open_piece):
+    tab = open_piece("network-ledger", preset="S2")
     open_layer(tab, 2)
     field(tab, "size, rows").fill("3")
     assert field(tab, "stride, columns").input_value() == "3"
@@ -324,8 +324,8 @@ def test_the_stride_of_a_pooling_follows_its_size_as_in_keras(live):
     assert shown(tab)[1][1] == "12 × 12 × 25"
 
 
-def test_what_cannot_be_typed_changes_nothing(live):
-    tab = live("network-ledger", preset="S2")
+def test_what_cannot_be_typed_changes_nothing(open_piece):
+    tab = open_piece("network-ledger", preset="S2")
     before = shown(tab)
     open_layer(tab, 1)
     kernels = field(tab, "kernels")
@@ -336,8 +336,8 @@ def test_what_cannot_be_typed_changes_nothing(live):
     assert kernels.input_value() == "25"
 
 
-def test_inputs_without_channels_and_without_columns(live):
-    tab = live("network-ledger", preset="S13")
+def test_inputs_without_channels_and_without_columns(open_piece):
+    tab = open_piece("network-ledger", preset="S13")
     forget()
     flat = [layers.Flatten, lambda: layers.Dense(128), lambda: layers.Dropout(0.2)]
     for choice, shape in (("2", (28, 28)), ("1", (784,))):
@@ -395,9 +395,9 @@ MISFITS = {
 
 
 @pytest.mark.parametrize(("preset", "act", "layer", "words"), MISFITS.values(), ids=MISFITS)
-def test_layers_that_do_not_fit_are_explained(live, preset, act, layer, words):
+def test_layers_that_do_not_fit_are_explained(open_piece, preset, act, layer, words):
     """As Keras: it refuses the code, and the rows before the layer are right."""
-    tab = live("network-ledger", preset=preset)
+    tab = open_piece("network-ledger", preset=preset)
     act(tab)
     assert tab.words().startswith(words)
     assert "wrong" in tab.piece.locator(".words").get_attribute("class")
@@ -416,8 +416,8 @@ def test_layers_that_do_not_fit_are_explained(live, preset, act, layer, words):
     assert "does not fit" not in str(shown(tab)) and tab.words().startswith(preset)
 
 
-def test_what_javascript_cannot_count_exactly_is_said(live):
-    tab = live("network-ledger", preset="empty")
+def test_what_javascript_cannot_count_exactly_is_said(open_piece):
+    tab = open_piece("network-ledger", preset="empty")
     for kind in ("Conv2D", "Conv2D", "ZeroPadding2D"):
         tab.piece.locator(".add select").select_option(kind)
         tab.piece.locator(".add button").click()
@@ -430,8 +430,8 @@ def test_what_javascript_cannot_count_exactly_is_said(live):
     assert "Layer 2, conv2d_1, makes the network too large to be counted exactly" in tab.words()
 
 
-def test_the_code_is_copied_or_marked(live):
-    tab = live("network-ledger")
+def test_the_code_is_copied_or_marked(open_piece):
+    tab = open_piece("network-ledger")
     tab.evaluate(  # this page is not secure, so there is no clipboard: give it one
         """Object.defineProperty(navigator, "clipboard", {configurable: true, value:
             {writeText: async text => { window.copied = text; }}})"""
@@ -451,7 +451,7 @@ def test_the_code_is_copied_or_marked(live):
     assert tab.piece.get_by_label("Keras code").is_visible()
 
 
-def test_a_model_of_the_reader(live):
+def test_a_model_of_the_reader(open_piece):
     """Names stay, and settings that the lists do not offer; after changes the way back is open."""
     model = keras.Sequential(
         [
@@ -461,7 +461,7 @@ def test_a_model_of_the_reader(live):
             layers.Dense(3, dtype="mixed_bfloat16", name="dense"),
         ]
     )
-    tab = live("network-ledger", model=model)
+    tab = open_piece("network-ledger", model=model)
     assert shown(tab) == lines(ledger(model))
     assert tab.words().startswith("Your model: in total")
     assert lines(ledger(run(code(tab)))) == shown(tab)
@@ -473,9 +473,9 @@ def test_a_model_of_the_reader(live):
     assert shown(tab) == lines(ledger(model))
 
 
-def test_nothing_scrolls_sideways_at_any_width(live):
+def test_nothing_scrolls_sideways_at_any_width(open_piece):
     for width in (320, 660, 700):
-        tab = live("network-ledger", width=width)
+        tab = open_piece("network-ledger", width=width)
         for key in ("S1", "S3", "S8", "S15"):
             control(tab, "preset").select_option(key)
             open_layer(tab, 2)
@@ -485,11 +485,11 @@ def test_nothing_scrolls_sideways_at_any_width(live):
             assert wide <= seen, (width, key)
 
 
-def test_an_open_layer_is_accessible(live):
+def test_an_open_layer_is_accessible(open_piece):
     from axe_playwright_python.sync_playwright import Axe
 
     for dark in (False, True):
-        tab = live("network-ledger", dark=dark)
+        tab = open_piece("network-ledger", dark=dark)
         open_layer(tab, 3)
         field(tab, "size, rows").fill("9")
         field(tab, "dilation, rows").fill("3")
@@ -538,7 +538,7 @@ def own_activation(x):
 )
 def test_models_it_does_not_know_are_refused_in_words(make, message):
     with pytest.raises(ValueError, match=message):
-        demos.show("network-ledger", model=functional(make))
+        pieces.show("network-ledger", model=functional(make))
 
 
 @pytest.mark.parametrize(
@@ -553,4 +553,4 @@ def test_models_it_does_not_know_are_refused_in_words(make, message):
 )
 def test_what_it_cannot_show_is_refused_in_words(given, message):
     with pytest.raises(ValueError, match=message):
-        demos.show("network-ledger", **given)
+        pieces.show("network-ledger", **given)

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from cnnlab import demos
+from cnnlab import pieces
 from cnnlab.conv import conv2d
 from examples import DIAGONAL, IMAGE
 
@@ -17,8 +17,8 @@ def shown(tab):
     ]
 
 
-def test_it_starts_on_the_example_of_chapter_2(live):
-    tab = live("conv-stepper")
+def test_it_starts_on_the_example_of_chapter_2(open_piece):
+    tab = open_piece("conv-stepper")
     expected = conv2d(IMAGE[..., None], DIAGONAL[..., None, None])[..., 0]
     assert np.array_equal(shown(tab), expected)
     assert "row 1, column 1: 9 products add up to 3" in tab.words()
@@ -39,9 +39,9 @@ def settings():
         }
 
 
-def test_random_settings_equal_ours_and_keras(live):
+def test_random_settings_equal_ours_and_keras(open_piece):
     """Even kernels, strides that leave a rest, dilation, channels: with Keras's rules."""
-    tab, compared = live("conv-stepper"), 0
+    tab, compared = open_piece("conv-stepper"), 0
     for given in settings():
         if given["strides"] > 1 and given["dilation"] > 1:
             given["strides"] = 1  # Keras refuses both at once
@@ -62,8 +62,8 @@ def test_random_settings_equal_ours_and_keras(live):
     assert compared > 20
 
 
-def test_the_keyboard_steps_the_window_and_edits(live):
-    tab = live("conv-stepper")
+def test_the_keyboard_steps_the_window_and_edits(open_piece):
+    tab = open_piece("conv-stepper")
     tab.piece.get_by_role("grid", name="feature map").locator("td").first.focus()
     tab.keyboard.press("ArrowRight")
     assert "row 1, column 2: 9 products add up to −1" in tab.words()
@@ -78,8 +78,8 @@ def test_the_keyboard_steps_the_window_and_edits(live):
     assert np.array_equal(shown(tab), conv2d(IMAGE[..., None], kernel[..., None, None])[..., 0])
 
 
-def test_the_pointer_steps_the_window_and_edits(live):
-    tab = live("conv-stepper", touch=True)
+def test_the_pointer_steps_the_window_and_edits(open_piece):
+    tab = open_piece("conv-stepper", touch=True)
     tab.piece.get_by_role("grid", name="feature map").locator("td").nth(12).tap()
     assert "row 4, column 1: 9 products add up to 3" in tab.words()
     tab.piece.get_by_role("button", name="step").click()
@@ -90,8 +90,8 @@ def test_the_pointer_steps_the_window_and_edits(live):
     assert np.array_equal(shown(tab), conv2d(changed[..., None], DIAGONAL[..., None, None])[..., 0])
 
 
-def test_controls_change_the_rules(live):
-    tab = live("conv-stepper")
+def test_controls_change_the_rules(open_piece):
+    tab = open_piece("conv-stepper")
     tab.piece.get_by_label("kernel rows").fill("2")
     tab.piece.get_by_label("kernel columns").fill("4")
     tab.piece.get_by_label("padding").select_option("same")
@@ -102,19 +102,19 @@ def test_controls_change_the_rules(live):
     assert tab.piece.get_by_role("grid").count() == 5
 
 
-def test_a_kernel_that_does_not_fit_is_explained(live):
-    tab = live("conv-stepper")
+def test_a_kernel_that_does_not_fit_is_explained(open_piece):
+    tab = open_piece("conv-stepper")
     tab.piece.get_by_label("kernel rows").fill("7")
     assert "does not fit into 6 × 6" in tab.words() and "same" in tab.words()
     tab.piece.get_by_label("padding").select_option("same")
     assert np.shape(shown(tab)) == (6, 6)
 
 
-def test_a_layer_of_the_reader(live):
+def test_a_layer_of_the_reader(open_piece):
     layer = keras.layers.Conv2D(4, 3, strides=2, padding="same")
     image = np.random.default_rng(1).random((8, 8, 2)).round(2)
     expected = layer(image[None])[0, ..., :1]
-    tab = live("conv-stepper", image=image, layer=layer)
+    tab = open_piece("conv-stepper", image=image, layer=layer)
     assert np.allclose(tab.result(), expected, atol=1e-3)
 
 
@@ -133,9 +133,9 @@ def test_a_layer_of_the_reader(live):
 )
 def test_what_it_cannot_show_is_refused_in_words(given, message):
     with pytest.raises(ValueError, match=message):
-        demos.show("conv-stepper", **given)
+        pieces.show("conv-stepper", **given)
 
 
 def test_an_unknown_piece_is_refused_with_the_list():
     with pytest.raises(ValueError, match=r"no live piece 'conv'\. There are: conv-stepper"):
-        demos.show("conv")
+        pieces.show("conv")

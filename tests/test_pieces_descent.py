@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from cnnlab import demos
+from cnnlab import pieces
 
 X = np.arange(1, 9) / 2
 Y = 2 * X + 5 + np.random.default_rng(0).normal(size=8)
@@ -64,8 +64,8 @@ def press(tab, name, times=1):
         tab.piece.get_by_role("button", name=name, exact=True).click()
 
 
-def test_it_starts_on_the_points_of_chapter_6(live):
-    tab = live("descent")
+def test_it_starts_on_the_points_of_chapter_6(open_piece):
+    tab = open_piece("descent")
     points = tab.piece.evaluate("piece => piece.points")
     assert points["x"] == X.tolist() and np.allclose(points["y"], Y, rtol=0, atol=5e-7)
     path = follow(sgd, 15, 0.015)
@@ -95,8 +95,8 @@ def settings():
         }
 
 
-def test_random_paths_equal_the_chapters(live):
-    tab, diverged = live("descent"), 0
+def test_random_paths_equal_the_chapters(open_piece):
+    tab, diverged = open_piece("descent"), 0
     for given in settings():
         tab.again(**given)
         path = np.array(tab.result())
@@ -112,9 +112,9 @@ def test_random_paths_equal_the_chapters(live):
     assert diverged > 2
 
 
-def test_the_contour_lines_join_places_of_one_loss(live):
+def test_the_contour_lines_join_places_of_one_loss(open_piece):
     """Read back from the drawing, through the axes: pixels to w and b."""
-    tab = live("descent")
+    tab = open_piece("descent")
     lines = tab.piece.evaluate(
         """piece => {
             const { surface } = piece, [left, right] = surface.x, [low, high] = surface.y;
@@ -136,8 +136,8 @@ def test_the_contour_lines_join_places_of_one_loss(live):
     assert np.all(np.diff(levels) > 0)
 
 
-def test_the_keyboard_moves_the_ball_and_steps(live):
-    tab = live("descent")
+def test_the_keyboard_moves_the_ball_and_steps(open_piece):
+    tab = open_piece("descent")
     for _ in range(6):
         tab.keyboard.press("Tab")  # rule, learning rate, three buttons, the surface
     for key in ("ArrowRight", "ArrowRight", "ArrowUp", "ArrowLeft", "ArrowDown", "ArrowRight"):
@@ -155,8 +155,8 @@ def test_the_keyboard_moves_the_ball_and_steps(live):
 
 
 @pytest.mark.parametrize("width", [900, 320])
-def test_the_pointer_drops_the_ball_where_it_points(live, width):
-    tab = live("descent", width=width, touch=True)
+def test_the_pointer_drops_the_ball_where_it_points(open_piece, width):
+    tab = open_piece("descent", width=width, touch=True)
     ground = tab.piece.get_by_role("application")
     ground.scroll_into_view_if_needed()
     box = ground.locator("svg").first.bounding_box()
@@ -177,8 +177,8 @@ def test_the_pointer_drops_the_ball_where_it_points(live, width):
     assert tab.words().startswith(f"The ball lies at w = {w:g}, b = {b:g},")
 
 
-def test_the_controls_choose_rule_and_rate_and_walk_anew(live):
-    tab = live("descent")
+def test_the_controls_choose_rule_and_rate_and_walk_anew(open_piece):
+    tab = open_piece("descent")
     tab.piece.get_by_label("rule").select_option("Adam")
     tab.piece.get_by_label("learning rate").fill("-0.3")
     assert tab.words().startswith("Step 15 of Adam with learning rate 0.5:")
@@ -200,8 +200,8 @@ def test_the_controls_choose_rule_and_rate_and_walk_anew(live):
     assert notch.get_attribute("aria-valuetext") == "0.0036"
 
 
-def test_a_learning_rate_above_the_critical_one_diverges(live):
-    tab = live("descent", steps=0)
+def test_a_learning_rate_above_the_critical_one_diverges(open_piece):
+    tab = open_piece("descent", steps=0)
     for rate, diverges in ((0.99 * CRITICAL, False), (1.01 * CRITICAL, True)):
         tab.again(rate=rate, steps=100)
         assert ("diverges" in tab.words()) is diverges
@@ -221,15 +221,15 @@ def test_a_learning_rate_above_the_critical_one_diverges(live):
     assert "higher now than at the start" in tab.words() and "diverges" not in tab.words()
 
 
-def test_there_is_an_end_and_it_is_said(live):
-    tab = live("descent", steps=950, rate=0.001)
+def test_there_is_an_end_and_it_is_said(open_piece):
+    tab = open_piece("descent", steps=950, rate=0.001)
     press(tab, "run 100 steps")
     press(tab, "step")
     assert len(tab.result()) == 1001 and "1000 steps are the most" in tab.words()
 
 
-def test_where_motion_is_welcome_a_run_is_shown_step_by_step(live):
-    tab = live("descent", steps=0)
+def test_where_motion_is_welcome_a_run_is_shown_step_by_step(open_piece):
+    tab = open_piece("descent", steps=0)
     tab.emulate_media(reduced_motion="no-preference")
     tab.piece.evaluate(
         """piece => {
@@ -267,4 +267,4 @@ def test_where_motion_is_welcome_a_run_is_shown_step_by_step(live):
 )
 def test_what_it_cannot_start_with_is_refused_in_words(given, message):
     with pytest.raises(ValueError, match=message):
-        demos.show("descent", **given)
+        pieces.show("descent", **given)

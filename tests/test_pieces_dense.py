@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from cnnlab import demos
+from cnnlab import pieces
 from cnnlab.conv import conv2d, dense_ties, dense_weights
 from examples import IMAGE
 
@@ -45,8 +45,8 @@ def places(tab):
     return {tuple(place) for place in tab.piece.evaluate("piece => piece.places")}
 
 
-def test_it_starts_dense_and_goes_to_masked_and_shared(live):
-    tab = live("dense-to-conv")
+def test_it_starts_dense_and_goes_to_masked_and_shared(open_piece):
+    tab = open_piece("dense-to-conv")
     page = tab.evaluate(READ)
     assert page["buttons"] == ["dense: 576", "masked: 144", "shared: 9"]
     assert np.array_equal(numbers(page, "image"), IMAGE.ravel())
@@ -84,9 +84,9 @@ def settings():
             }
 
 
-def test_random_settings_equal_dense_weights_and_dense_ties(live):
+def test_random_settings_equal_dense_weights_and_dense_ties(open_piece):
     """Even and oblong kernels, oblong images, strides that leave a rest, windows over the edge."""
-    tab, compared, odd = live("dense-to-conv"), 0, 0
+    tab, compared, odd = open_piece("dense-to-conv"), 0, 0
     read = """(piece, at) => ["dense", "masked", "shared"].map((name) => {
         piece.stages.get(name).click();
         const seen = { words: piece.words.textContent, matrix: cnn.toRows(piece.result) };
@@ -131,8 +131,8 @@ def test_random_settings_equal_dense_weights_and_dense_ties(live):
     assert compared == 30 and odd
 
 
-def test_touching_an_output_shows_its_inputs_in_every_layer(live):
-    tab, ties = live("dense-to-conv", touch=True), ties_of()
+def test_touching_an_output_shows_its_inputs_in_every_layer(open_piece):
+    tab, ties = open_piece("dense-to-conv", touch=True), ties_of()
     cell(tab, "outputs", 5).tap()
     assert marked(tab, "image") == set(range(36)) and marked(tab, "outputs") == {5}
     assert "row 2, column 2 sees all 36 pixels, with 36 weights of its own" in tab.words()
@@ -148,8 +148,8 @@ def test_touching_an_output_shows_its_inputs_in_every_layer(live):
     assert "with the weights that all outputs share. Its value is 0.1." in tab.words()
 
 
-def test_touching_a_weight_of_the_kernel_shows_all_its_places(live):
-    tab, ties = live("dense-to-conv"), ties_of()
+def test_touching_a_weight_of_the_kernel_shows_all_its_places(open_piece):
+    tab, ties = open_piece("dense-to-conv"), ties_of()
     layer(tab, "shared")
     tab.piece.get_by_label("kernel, row 1, column 2").click()
     assert places(tab) == {tuple(map(int, place)) for place in np.argwhere(ties == 1)}
@@ -162,8 +162,8 @@ def test_touching_a_weight_of_the_kernel_shows_all_its_places(live):
     assert "may differ from 0" in tab.words() and marked(tab, "outputs") == {0}
 
 
-def test_with_padding_the_weights_stand_in_different_numbers_of_places(live):
-    tab, ties = live("dense-to-conv"), ties_of(padding="same")
+def test_with_padding_the_weights_stand_in_different_numbers_of_places(open_piece):
+    tab, ties = open_piece("dense-to-conv"), ties_of(padding="same")
     tab.piece.get_by_label("padding").select_option("same")
     layer(tab, "masked")
     assert "keeps the 4 to 9 weights of its window. 256 of 1296" in tab.words()
@@ -184,8 +184,8 @@ def matrix_click(tab, pixel, output, shape=(36, 16)):
     canvas.click(position={"x": x, "y": y})
 
 
-def test_touching_the_matrix_by_pointer_and_by_keyboard(live):
-    tab, ties = live("dense-to-conv"), ties_of()
+def test_touching_the_matrix_by_pointer_and_by_keyboard(open_piece):
+    tab, ties = open_piece("dense-to-conv"), ties_of()
     matrix_click(tab, 35, 0)
     value = f"{tab.result()[35][0]:g}".replace("-", "−")
     assert tab.words() == (
@@ -210,9 +210,9 @@ def test_touching_the_matrix_by_pointer_and_by_keyboard(live):
     assert "There is no wire from the pixel in row 6, column 6" in tab.words()
 
 
-def test_the_drawing_shows_wires_and_frames_the_touched_ones(live):
+def test_the_drawing_shows_wires_and_frames_the_touched_ones(open_piece):
     """Paper where a wire is cut; ink around the places of the touched weight, and only there."""
-    tab, ties = live("dense-to-conv"), ties_of()
+    tab, ties = open_piece("dense-to-conv"), ties_of()
     layer(tab, "shared")
     tab.piece.get_by_label("kernel, row 3, column 3").focus()
     colours = tab.piece.evaluate(
@@ -234,8 +234,8 @@ def test_the_drawing_shows_wires_and_frames_the_touched_ones(live):
     assert all(len(colour) == 1 for colour in by_weight)  # the same weight, the same colour
 
 
-def test_touching_a_pixel_shows_who_sees_it(live):
-    tab = live("dense-to-conv")
+def test_touching_a_pixel_shows_who_sees_it(open_piece):
+    tab = open_piece("dense-to-conv")
     cell(tab, "image", 0).click()
     assert "row 1, column 1 is seen by 16 of 16 outputs" in tab.words()
     layer(tab, "masked")
@@ -246,8 +246,8 @@ def test_touching_a_pixel_shows_who_sees_it(live):
     assert "row 3, column 3 is seen by 9 of 16 outputs" in tab.words()
 
 
-def test_the_kernel_can_be_edited_and_resized(live):
-    tab = live("dense-to-conv")
+def test_the_kernel_can_be_edited_and_resized(open_piece):
+    tab = open_piece("dense-to-conv")
     layer(tab, "shared")
     tab.piece.get_by_label("kernel, row 2, column 2").fill("-2.5")
     kernel = KERNEL.copy()
@@ -265,8 +265,8 @@ def test_the_kernel_can_be_edited_and_resized(live):
     assert tab.evaluate(READ)["buttons"] == ["dense: 768", "masked: 72", "shared: 6"]
 
 
-def test_a_kernel_that_does_not_fit_is_explained(live):
-    tab = live("dense-to-conv")
+def test_a_kernel_that_does_not_fit_is_explained(open_piece):
+    tab = open_piece("dense-to-conv")
     tab.piece.get_by_label("image size").fill("2")
     assert "covers 3 × 3 pixels and does not fit into 2 × 2" in tab.words()
     layer(tab, "shared")
@@ -277,7 +277,7 @@ def test_a_kernel_that_does_not_fit_is_explained(live):
 
 
 def test_what_is_given_is_taken_as_it_is():
-    prepared = demos.PIECES["dense-to-conv"](kernel=[[[0.123456]]], size=5, strides=(2, 2))
+    prepared = pieces.PIECES["dense-to-conv"](kernel=[[[0.123456]]], size=5, strides=(2, 2))
     assert prepared["kernel"] == [[0.123456]]
     assert tuple(prepared["size"]) == (5, 5) and prepared["strides"] == 2
 
@@ -299,4 +299,4 @@ def test_what_is_given_is_taken_as_it_is():
 )
 def test_what_it_cannot_show_is_refused_in_words(given, message):
     with pytest.raises(ValueError, match=message):
-        demos.show("dense-to-conv", **given)
+        pieces.show("dense-to-conv", **given)

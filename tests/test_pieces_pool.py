@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from cnnlab import demos
+from cnnlab import pieces
 from cnnlab.pooling import max_pool_gradient, pool2d
 
 START = np.pad([[1, 3, 2, 0], [7, 5, 4, 6], [0, 2, 3, 9], [8, 2, 1, 3]], (0, 2))
@@ -54,8 +54,8 @@ def send_back(tab, what):
     tab.piece.get_by_label("gradient sent back").select_option(what)
 
 
-def test_it_starts_on_the_map_of_chapter_4(live):
-    tab = live("pool-stepper")
+def test_it_starts_on_the_map_of_chapter_4(open_piece):
+    tab = open_piece("pool-stepper")
     assert np.array_equal(shown(tab, "image"), START)
     assert shown(tab, "output").tolist() == [[7, 6, 0], [8, 9, 0], [0, 0, 0]]
     assert tab.words() == (
@@ -82,8 +82,8 @@ def settings():
             yield image, {"size": size, "strides": strides, "padding": padding}
 
 
-def test_random_settings_equal_ours_and_keras_forward_and_backward(live):
-    tab, compared, ties = live("pool-stepper"), 0, 0
+def test_random_settings_equal_ours_and_keras_forward_and_backward(open_piece):
+    tab, compared, ties = open_piece("pool-stepper"), 0, 0
     choose = """(piece, [what, at]) => {
         const columns = piece.result.shape[1];
         [piece.row, piece.column] = [Math.floor(at / columns), at % columns];
@@ -131,10 +131,10 @@ def moved(image, down, right):
     return wide[far - down :, far - right :][: len(image), : len(image[0])]
 
 
-def test_nudges_move_the_image_and_count_what_changed(live):
+def test_nudges_move_the_image_and_count_what_changed(open_piece):
     """By keyboard and by pointer in turn; decimals, so that sums could differ in the last digit."""
     rng = np.random.default_rng(3)
-    tab = live("pool-stepper")
+    tab = open_piece("pool-stepper")
     for size, strides, mode, padding in [
         (2, 2, "max", "valid"),
         (3, 2, "average", "same"),
@@ -173,8 +173,8 @@ def test_nudges_move_the_image_and_count_what_changed(live):
             before = after
 
 
-def test_a_chosen_output_tells_what_it_was_before_the_nudge(live):
-    tab = live("pool-stepper")
+def test_a_chosen_output_tells_what_it_was_before_the_nudge(open_piece):
+    tab = open_piece("pool-stepper")
     tab.piece.get_by_role("button", name="right").click()
     assert "4 of 9 output values changed, marked by a corner" in tab.words()
     output_cell(tab, 4).click()
@@ -186,8 +186,8 @@ def test_a_chosen_output_tells_what_it_was_before_the_nudge(live):
     assert "nothing of the first output is left" in tab.words()
 
 
-def test_the_keyboard_steps_edits_and_makes_a_tie(live):
-    tab = live("pool-stepper")
+def test_the_keyboard_steps_edits_and_makes_a_tie(open_piece):
+    tab = open_piece("pool-stepper")
     output_cell(tab, 0).focus()
     tab.keyboard.press("ArrowDown")
     tab.keyboard.press("ArrowRight")
@@ -209,8 +209,8 @@ def test_the_keyboard_steps_edits_and_makes_a_tie(live):
     assert tab.piece.get_by_role("grid").count() == 2
 
 
-def test_the_pointer_steps_and_edits(live):
-    tab = live("pool-stepper", touch=True)
+def test_the_pointer_steps_and_edits(open_piece):
+    tab = open_piece("pool-stepper", touch=True)
     output_cell(tab, 3).tap()
     assert "row 2, column 1: the largest of 4 values is 8" in tab.words()
     tab.piece.get_by_role("button", name="step").tap()
@@ -223,9 +223,9 @@ def test_the_pointer_steps_and_edits(live):
     assert shown(tab, "image")[3, 3] == 12 and 5 not in shown(tab, "image")[0]
 
 
-def test_the_padding_takes_no_part_and_cannot_be_edited(live):
+def test_the_padding_takes_no_part_and_cannot_be_edited(open_piece):
     image = -np.arange(1.0, 26).reshape(5, 5)
-    tab = live("pool-stepper", image=image, size=3, strides=2, padding="same")
+    tab = open_piece("pool-stepper", image=image, size=3, strides=2, padding="same")
     assert tab.words().endswith("5 of the window's 9 places lie in the padding and take no part.")
     assert np.array_equal(shown(tab, "image"), image)
     assert np.array_equal(
@@ -242,8 +242,8 @@ def test_the_padding_takes_no_part_and_cannot_be_edited(live):
     assert tab.piece.get_by_label("image, padding").count() == 0
 
 
-def test_pixels_that_no_window_sees_are_told(live):
-    tab = live("pool-stepper")
+def test_pixels_that_no_window_sees_are_told(open_piece):
+    tab = open_piece("pool-stepper")
     tab.piece.get_by_label("image size").fill("7")
     assert tab.piece.get_by_text("image 7 × 7; 13 pixels in no window").is_visible()
     unseen = marked(tab, "image", "unread")
@@ -254,8 +254,8 @@ def test_pixels_that_no_window_sees_are_told(live):
     assert np.shape(shown(tab, "output")) == (3, 3)
 
 
-def test_a_window_that_does_not_fit_is_explained(live):
-    tab = live("pool-stepper")
+def test_a_window_that_does_not_fit_is_explained(open_piece):
+    tab = open_piece("pool-stepper")
     send_back(tab, "all")
     tab.piece.get_by_label("image size").fill("4")
     tab.piece.get_by_label("window").fill("5")
@@ -269,7 +269,7 @@ def test_a_window_that_does_not_fit_is_explained(live):
 
 def test_what_is_given_is_taken_as_it_is():
     """Not rounded: these two would tie."""
-    prepared = demos.PIECES["pool-stepper"](image=np.array([[[0.12341], [0.12339]]]), size=(2, 2))
+    prepared = pieces.PIECES["pool-stepper"](image=np.array([[[0.12341], [0.12339]]]), size=(2, 2))
     assert prepared["image"] == [[0.12341, 0.12339]]
     assert prepared["size"] == prepared["strides"] == 2  # windows side by side unless told
 
@@ -291,4 +291,4 @@ def test_what_is_given_is_taken_as_it_is():
 )
 def test_what_it_cannot_show_is_refused_in_words(given, message):
     with pytest.raises(ValueError, match=message):
-        demos.show("pool-stepper", **given)
+        pieces.show("pool-stepper", **given)

@@ -1,5 +1,5 @@
 // A Keras network: its layers one after the other, what model.predict computes for one image.
-// demos.py writes it down as {input: shape, layers: [{kind, name, settings, weights: shapes}], bits,
+// cnnlab.pieces writes it down as {input: shape, layers: [{kind, name, settings, weights: shapes}], bits,
 // numbers}, where `numbers` are all the weights in one line.
 "use strict";
 {

@@ -2,7 +2,7 @@
 "use strict";
 {
   const SHARED = ["piece", "grid", "plot", "arrays"];
-  const NEEDS = { "digit-pad": ["network", "lenet5", "ink"] }; // as in demos.py
+  const NEEDS = { "digit-pad": ["network", "lenet5", "ink"] }; // as in cnnlab/pieces
   const here = document.currentScript.src.replace(/load\.js.*$/, "");
   const load = (name) => {
     const script = document.createElement("script");
