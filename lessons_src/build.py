@@ -74,7 +74,7 @@ def export_network():
     script = ROOT / "lessons_src" / "cnnlab" / "pieces" / "lenet5.js"
     written = script.stat().st_mtime if script.exists() else 0
     if weights.exists() and weights.stat().st_mtime > written:
-        from cnnlab.pieces import export_lenet5
+        from cnnlab.pieces.networks import export_lenet5
 
         export_lenet5()
         print(f"{script.name} holds the weights of {weights.name}")

@@ -6,8 +6,8 @@ Values are small whole numbers, whose sums are exact in every type: so results m
 import keras
 import numpy as np
 import pytest
-from cnnlab.conv import conv2d, conv2d_loops, dense_ties, dense_weights, same_padding, windows
-from cnnlab.ledger import output_size
+from cnnlab.conv import conv2d, conv2d_loops, dense_ties, dense_weights
+from cnnlab.windows import output_size, same_padding, windows
 from examples import DIAGONAL, IMAGE
 from hypothesis import given, settings
 from hypothesis import strategies as st

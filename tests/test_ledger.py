@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from bs4 import BeautifulSoup
-from cnnlab.ledger import ledger, output_size, pair
+from cnnlab.ledger import ledger
+from cnnlab.windows import output_size, pair
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from keras import layers

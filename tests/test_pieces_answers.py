@@ -4,7 +4,8 @@ import re
 from pathlib import Path
 
 import numpy as np
-from cnnlab.conv import dense_ties, same_padding
+from cnnlab.conv import dense_ties
+from cnnlab.windows import same_padding
 from numpy.polynomial import Polynomial
 from test_pieces_curve import BETWEEN, measure, off, sine
 from test_pieces_descent import CRITICAL

@@ -93,7 +93,7 @@ def test_logits_of_500_digits_equal_keras(open_piece, lenet, digits):
 
 
 def test_the_weights_are_those_of_the_recorded_run(tmp_path):
-    pieces.export_lenet5(target=tmp_path / "lenet5.js")
+    pieces.networks.export_lenet5(target=tmp_path / "lenet5.js")
     assert (tmp_path / "lenet5.js").read_text("utf-8") == LENET.read_text("utf-8")
     model = SYSTEMS["S15"].build()
     model.load_weights(records.RESULTS / "S15-seed0.weights.h5")
@@ -113,7 +113,7 @@ def test_rounding_to_bfloat16_is_to_the_nearest_even():
     rng = np.random.default_rng(0)
     numbers = rng.normal(size=10_000).astype("<f4") * 10.0 ** rng.integers(-6, 6, 10_000)
     numbers = np.append(numbers, [0, 1 + 2**-8, 1 + 3 * 2**-8, -1 - 2**-8]).astype("<f4")  # ties
-    ours = (pieces._bfloat16(numbers).astype("uint32") << 16).view("float32")
+    ours = (pieces.networks._bfloat16(numbers).astype("uint32") << 16).view("float32")
     assert np.array_equal(ours, np.asarray(keras.ops.cast(numbers, "bfloat16")).astype("float32"))
 
 

@@ -88,8 +88,8 @@ def test_every_system_of_the_sources(open_piece):
         built = run(code(tab))
         assert lines(ledger(built)) == shown(tab)
         for ours, theirs in zip(built.layers, model.layers, strict=True):
-            settings = pieces._layer_settings(ours)
-            assert settings | {"name": 0} == pieces._layer_settings(theirs) | {"name": 0}
+            settings = pieces.networks._layer_settings(ours)
+            assert settings | {"name": 0} == pieces.networks._layer_settings(theirs) | {"name": 0}
 
 
 def window(rng, shape, pooling):
@@ -191,7 +191,7 @@ def test_random_networks_equal_our_ledger(open_piece):
         assert shown(tab) == lines(book)
     kinds = {row.kind for book in books for row in book.rows}
     assert kinds == set(tab.piece.evaluate("piece => Object.keys(piece.constructor.KINDS)"))
-    assert kinds == set(pieces._LAYERS)
+    assert kinds == set(pieces.networks._LAYERS)
     fields = {n for book in books for n in book.rows[-1].receptive_field}
     assert len(fields) > 15
 
@@ -203,7 +203,7 @@ def test_settings_and_defaults_are_those_of_keras(open_piece):
         wanted = ("filters", "kernel_size", "pool_size", "units", "rate", "activation")
         first = {key: settings[key] for key in wanted if key in settings}
         layer = getattr(layers, kind)(**first)
-        ours = pieces._layer_settings(layer)
+        ours = pieces.networks._layer_settings(layer)
         assert ours == {"kind": kind, "name": layer.name, **settings}
 
 

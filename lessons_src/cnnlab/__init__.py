@@ -1,30 +1,55 @@
 """cnnlab: the small helper package of the course.
 
-NumPy for what is taught (`conv`, `pooling`, `ledger`), Keras for what is trained (`training`),
-and the data and pictures that the lessons need (`data`, `figures`).
+NumPy for what is taught (`windows`, `conv`, `pooling`), plain arithmetic for what is counted
+(`network`, `ledger`), Keras for what is trained (`models`, `training`, `reproduce`), and the data,
+pictures and live pieces that the lessons need (`data`, `figures`, `pieces`).
+
+Importing it loads nothing else. When somebody imports Keras or TensorFlow afterwards, their
+start-up log stays away: it goes to stderr at every log level, where a notebook shows it in red.
 """
 
+import importlib.util
 import os
+import sys
+from contextlib import contextmanager
 
 
-def _import_keras_quietly():
-    """Import Keras once, here, so that TensorFlow's start-up log does not reach the reader.
-
-    The log goes to stderr at every log level, where a notebook shows it as if it were an error.
-    Looking for GPUs writes there too, so that is done here as well.
-    """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+@contextmanager
+def _silence():
+    """Throw away what is written to stderr, by libraries in C++, too."""
     stderr = os.dup(2)
     try:
         with open(os.devnull, "w") as nowhere:
             os.dup2(nowhere.fileno(), 2)
-        import keras  # noqa: F401
-        import tensorflow as tf
-
-        tf.config.list_physical_devices()
+        yield
     finally:
         os.dup2(stderr, 2)
         os.close(stderr)
 
 
-_import_keras_quietly()
+class _QuietStart:
+    """Finds Keras or TensorFlow, whichever comes first, and loads it in silence."""
+
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        if name not in ("keras", "tensorflow"):
+            return None
+        sys.meta_path.remove(cls)
+        spec = importlib.util.find_spec(name)
+        if spec is not None:
+            load = spec.loader.exec_module
+
+            def quietly(module):
+                with _silence():
+                    load(module)
+                    import tensorflow as tf
+
+                    tf.config.list_physical_devices()  # looking for GPUs is logged, too
+
+            spec.loader.exec_module = quietly
+        return spec
+
+
+if not {"keras", "tensorflow"} & set(sys.modules):
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.meta_path.insert(0, _QuietStart)

@@ -6,9 +6,8 @@ padding and strides follow `keras.ops.conv` exactly.
 """
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
-from cnnlab.ledger import output_size, pair
+from cnnlab.windows import output_shape, pad, pair, windows
 
 # Patches are multiplied a block at a time, so that a block stays in the processor's cache. With
 # much smaller blocks the C library gives back and fetches memory at every call: 1.6 times slower.
@@ -72,8 +71,8 @@ def conv2d_loops(images, kernels, bias=None, *, strides=1, padding="valid", dila
     row_step, column_step = pair(strides, "strides")
     row_gap, column_gap = pair(dilation, "dilation")
     kernel_height, kernel_width, _, channels_out = kernels.shape
-    padded = _pad(images, (kernel_height, kernel_width), strides, padding, dilation, 0)
-    height, width = _output_shape(
+    padded = pad(images, (kernel_height, kernel_width), strides, padding, dilation, 0)
+    height, width = output_shape(
         images.shape, (kernel_height, kernel_width), strides, padding, dilation
     )
     batch = padded.reshape(-1, *padded.shape[-3:])
@@ -131,7 +130,7 @@ def dense_ties(kernels, input_shape, *, strides=1, padding="valid"):
     _check(np.empty(input_shape, bool), kernels, None)
     kernel_size, channels_out = kernels.shape[:2], kernels.shape[3]
     inputs = int(np.prod(input_shape))
-    outputs = int(np.prod(_output_shape(input_shape, kernel_size, strides, padding, 1)))
+    outputs = int(np.prod(output_shape(input_shape, kernel_size, strides, padding, 1)))
     if inputs * outputs * channels_out * 8 > 2 << 30:
         raise ValueError(
             f"The dense matrix would have {inputs:,} x {outputs * channels_out:,} entries, more "
@@ -147,58 +146,6 @@ def dense_ties(kernels, input_shape, *, strides=1, padding="valid"):
         inside = row >= 0
         ties[row[inside], place] = weight[inside]
     return ties.reshape(inputs, outputs * channels_out)
-
-
-def windows(images, size, *, strides=1, padding="valid", dilation=1, fill=0):
-    """Every window of the images, as a view where possible.
-
-    Args:
-        images: array of shape (..., height, width, channels).
-        size: (rows, columns) of the window.
-        strides, padding, dilation: as in `conv2d`.
-        fill: the value that "same" padding puts around the image.
-
-    Returns:
-        Array of shape (..., height_out, width_out, rows, columns, channels).
-
-    Raises:
-        ValueError: if the window does not fit.
-    """
-    row_step, column_step = pair(strides, "strides")
-    row_gap, column_gap = pair(dilation, "dilation")
-    padded = _pad(images, size, strides, padding, dilation, fill)
-    reach = ((size[0] - 1) * row_gap + 1, (size[1] - 1) * column_gap + 1)
-    view = sliding_window_view(padded, reach, axis=(-3, -2))
-    view = view[..., ::row_step, ::column_step, :, ::row_gap, ::column_gap]
-    return np.moveaxis(view, -3, -1)
-
-
-def same_padding(n, kernel, *, strides=1, dilation=1):
-    """How many zeros "same" padding puts (before, after) an axis of n pixels."""
-    out = output_size(n, kernel, strides=strides, padding="same", dilation=dilation)
-    total = max(0, (out - 1) * strides + (kernel - 1) * dilation + 1 - n)
-    return total // 2, total - total // 2
-
-
-def _output_shape(shape, size, strides, padding, dilation):
-    strides, dilation = pair(strides, "strides"), pair(dilation, "dilation")
-    steps = zip(shape[-3:-1], size, strides, dilation, strict=True)
-    return tuple(output_size(n, k, strides=s, padding=padding, dilation=d) for n, k, s, d in steps)
-
-
-def _pad(images, size, strides, padding, dilation, fill):
-    _output_shape(images.shape, size, strides, padding, dilation)  # raises if nothing fits
-    if padding == "valid":
-        return images
-    *leading, height, width, channels = images.shape
-    steps = zip((height, width), size, pair(strides), pair(dilation), strict=True)
-    (top, bottom), (left, right) = (
-        same_padding(n, k, strides=s, dilation=d) for n, k, s, d in steps
-    )
-    shape = (*leading, top + height + bottom, left + width + right, channels)
-    padded = np.full(shape, fill, images.dtype)
-    padded[..., top : top + height, left : left + width, :] = images
-    return padded
 
 
 def _check(images, kernels, bias):

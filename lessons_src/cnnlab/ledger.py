@@ -1,57 +1,16 @@
 """Counting: output sizes, parameters, multiply-adds, memory and receptive fields.
 
 Everything here is our own arithmetic on the layers' settings; Keras's counts are only what the
-tests compare with. Sizes and receptive fields follow Dumoulin and Visin, "A guide to convolution
-arithmetic for deep learning", 2016, arXiv:1603.07285.
+tests compare with.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
 from math import ceil, inf, prod
 
-__all__ = ["Ledger", "Row", "ledger", "output_size", "pair"]
+from cnnlab.windows import output_size
 
-
-def pair(value, name="the setting"):
-    """(rows, columns) of a setting that may be one positive integer or two."""
-    both = tuple(value) if isinstance(value, Iterable) else (value, value)
-    if len(both) != 2 or not all(_is_whole(v) and v >= 1 for v in both):
-        raise ValueError(
-            f"{name} must be a positive integer or two of them (rows, columns), got {value!r}."
-        )
-    return int(both[0]), int(both[1])
-
-
-def output_size(n, kernel, *, strides=1, padding="valid", dilation=1):
-    """How many places a window of `kernel` pixels takes along an axis of `n` pixels.
-
-    Args:
-        n: pixels along the axis, at least 1.
-        kernel: pixels of the window, at least 1.
-        strides: pixels from one place to the next, at least 1.
-        padding: "valid" gives floor((n - reach) / strides) + 1, where reach is
-            (kernel - 1) * dilation + 1; "same" gives ceil(n / strides).
-        dilation: pixels between neighbouring kernel weights, at least 1.
-
-    Raises:
-        ValueError: if a setting is not a positive integer, the padding is unknown, or a "valid"
-            window does not fit.
-    """
-    for name, value in dict(n=n, kernel=kernel, strides=strides, dilation=dilation).items():
-        if not _is_whole(value) or value < 1:
-            raise ValueError(f"{name} must be a positive integer, got {value!r}.")
-    if padding == "same":
-        return -(-n // strides)
-    if padding != "valid":
-        raise ValueError(f'padding must be "valid" or "same", got {padding!r}.')
-    reach = (kernel - 1) * dilation + 1
-    if reach > n:
-        raise ValueError(
-            f"A window that reaches over {reach} pixels does not fit into {n}. "
-            'Use a smaller kernel or dilation, a larger image, or padding="same".'
-        )
-    return (n - reach) // strides + 1
+__all__ = ["Ledger", "Row", "ledger"]
 
 
 @dataclass(frozen=True)
@@ -383,7 +342,3 @@ def _listed(axis):
 def _bytes_per_value(layer):
     bits = "".join(c for c in str(layer.compute_dtype).removeprefix("b") if c.isdigit())
     return ceil(int(bits) / 8)
-
-
-def _is_whole(value):
-    return hasattr(value, "__index__") and not isinstance(value, bool)

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from cnnlab.conv import windows
-from cnnlab.ledger import pair
+from cnnlab.windows import pair, windows
 
 
 def pool2d(images, size=2, *, strides=None, padding="valid", mode="max"):
