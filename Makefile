@@ -51,7 +51,7 @@ lessons: $(READY)  ## execute the changed chapter sources into book/
 stills: $(READY)  ## photograph the live pieces, for print and for pages without JavaScript
 	$(BIN)/python lessons_src/stills.py
 
-CLASSROOM := PYTHONPATH=lessons_src $(BIN)/python -m classroom
+CLASSROOM := $(BIN)/python -m classroom
 assignments: $(READY)  ## check the masters, write the students' notebooks (ASSIGNMENT= CLASS= TO=)
 	$(CLASSROOM) release $(ASSIGNMENT) $(if $(CLASS),--class "$(CLASS)") $(if $(TO),--to "$(TO)") \
 		$(if $(MASTERS),--masters "$(MASTERS)")
@@ -70,11 +70,11 @@ lab: $(READY)  ## open your own copy of the lessons (folder work/) in JupyterLab
 	$(BIN)/jupyter lab work
 
 bench: $(READY)  ## time our convolution beside TensorFlow and SciPy, and our grading beside nbgrader's
-	$(BIN)/python tests/bench.py
+	PYTHONPATH=lessons_src $(BIN)/python tests/bench.py
 
 SEEDS := 1
 reproduce: $(READY)  ## train the sources' networks (SYSTEMS="S3 S7" SEEDS=3 EPOCHS=10), for hours
-	CNNLAB_TIER=$(or $(CNNLAB_TIER),full) $(BIN)/python -m cnnlab.training $(SYSTEMS) \
+	CNNLAB_TIER=$(or $(CNNLAB_TIER),full) $(BIN)/python -m cnnlab.reproduce $(SYSTEMS) \
 		--seeds $(SEEDS) $(if $(EPOCHS),--epochs $(EPOCHS))
 
 lock: $(READY)  ## compute requirements.txt anew from pyproject.toml

@@ -1,63 +1,128 @@
 """Turn chapter sources into executed notebooks: `python lessons_src/build.py [--all] [NAME ...]`.
 
-Reads lessons_src/chapters/NAME.md (MyST text notebooks), writes book/NAME.ipynb. Without --all it
-builds only what is older than its source or the package, and where only prose has changed it keeps
-the outputs. The notebooks run on the built-in data, so that anyone can reproduce every output. The
-alt text of a picture, which the picture computes and shows as its plain-text form, is copied to
-where the site looks for it. The weights that the live piece digit-pad loads are written, too.
+Reads lessons_src/chapters/NAME.md (MyST text notebooks), writes book/NAME.ipynb. A chapter is
+executed if its code has changed, or a file that it was made from: of the package, its data and the
+live pieces, or of the records in results/. Which files these are is noted in the notebook while it
+runs, with a digest of each, so that no clock is asked and a fresh clone executes nothing. Where
+only prose has changed the outputs stay. New versions of libraries are not noticed: there is --all.
+
+The notebooks run on the built-in data, so that anyone can reproduce every output. The alt text of a
+picture, which the picture computes and shows as its plain-text form, is copied to where the site
+looks for it. The scripts that Python writes for the live pieces are written first.
 """
 
 import argparse
+import ast
+import hashlib
 import os
 import time
+from importlib.util import source_from_cache
 from pathlib import Path
 
-import jupytext
 import nbformat
+from classroom.notebooks import from_text
+from cnnlab.files import written_whole
+from cnnlab.pieces import networks
 from nbclient import NotebookClient
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = ROOT / "lessons_src" / "chapters"
+PACKAGE = ROOT / "lessons_src" / "cnnlab"
+RESULTS = ROOT / "results"
+
+# Runs in the kernel before the first cell: notes every file that is opened, and every folder that
+# is listed.
+WATCH = """
+def _watch():
+    import os, sys
+    opened = set()
+    def note(event, arguments):
+        if event in ("open", "os.listdir", "os.scandir"):
+            if isinstance(arguments[0], (str, os.PathLike)):
+                opened.add(os.path.abspath(arguments[0]))
+    sys.addaudithook(note)
+    return opened
+_opened = _watch()
+"""
 
 
 def read(source):
     """The notebook that a chapter source describes, not executed."""
-    notebook = jupytext.read(source)
-    for number, cell in enumerate(notebook.cells, 1):
-        cell.id = f"cell-{number}"
-    notebook.metadata = {
-        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-        "language_info": {"name": "python"},
-    }
-    return notebook
+    return from_text(source.read_text(encoding="utf-8"))
 
 
 def execute(notebook):
-    """Run the notebook where it stands, on the built-in data."""
-    environment = {**os.environ, "CNNLAB_TIER": "sample", "CUDA_VISIBLE_DEVICES": "-1"}
-    NotebookClient(notebook, timeout=600, kernel_name="python3", record_timing=False).execute(
-        cwd=str(ROOT / "book"), env=environment
-    )
+    """Run the notebook where it stands, on the built-in data, and note what it was made from."""
+    before = digests()  # who edits a file meanwhile finds the notebook out of date afterwards
+    client = NotebookClient(notebook, timeout=600, kernel_name="python3", record_timing=False)
+    environment = {
+        **os.environ,
+        "CNNLAB_TIER": "sample",
+        "CUDA_VISIBLE_DEVICES": "-1",
+        "PYTHONPATH": str(PACKAGE.parent),  # this package, whichever one is installed
+    }
+    with client.setup_kernel(cwd=str(ROOT / "book"), env=environment):
+        client.kc.execute(WATCH, silent=True)
+        for number, cell in enumerate(notebook.cells):
+            client.execute_cell(cell, number)
+        ask = {"opened": r"'\n'.join(_opened)"}  # a list's printed form would be cut short
+        reply = client.wait_for_reply(client.kc.execute("", silent=True, user_expressions=ask))
+    opened = ast.literal_eval(reply["content"]["user_expressions"]["opened"]["data"]["text/plain"])
+    names = sorted({source_of(path) for path in opened.splitlines()} & set(before))
+    notebook.metadata["cnnlab"] = {"made_from": {name: before[name] for name in names}}
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs = [o for o in cell.outputs if o.get("name") != "stderr"]
             describe(cell)
 
 
-def keep_outputs(notebook, target):
-    """Take the outputs of the notebook that is there, if its code is the same; say whether."""
-    if not target.exists():
-        return False
-    new, old = (
-        [cell for cell in cells if cell.cell_type == "code"]
-        for cells in (notebook.cells, nbformat.read(target, as_version=4).cells)
-    )
-    if [cell.source for cell in new] != [cell.source for cell in old]:
-        return False
+def digests():
+    """{file of the package or of the records: a short hash of what it holds}"""
+    files = [*PACKAGE.rglob("[!.]*.*"), *RESULTS.glob("[!.]*.*")]  # none that is being written
+    files = [path for path in files if path.is_file() and path.suffix != ".pyc"]
+    contents = {path.relative_to(ROOT).as_posix(): path.read_bytes() for path in files}
+    # Who lists this folder shows which records there are.
+    contents["results"] = "\n".join(sorted(p.name for p in files if p.parent == RESULTS)).encode()
+    return {
+        name: hashlib.sha256(content.replace(b"\r\n", b"\n")).hexdigest()[:16]  # Git for Windows
+        for name, content in contents.items()
+    }
+
+
+def source_of(opened):
+    """The name in `digests` of a file that was opened; of a compiled module, its source's."""
+    path = Path(opened)
+    if path.suffix == ".pyc" and PACKAGE in path.parents:
+        path = Path(source_from_cache(path))
+    return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else ""
+
+
+def code(notebook):
+    return [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def reasons(notebook, old, now):
+    """Why a notebook must be executed, in words; nothing if the old one's outputs still hold.
+
+    `now` are today's digests.
+    """
+    if old is None:
+        return ["it is new"]
+    if code(notebook) != code(old):
+        return ["its code has changed"]
+    files = old.metadata.get("cnnlab", {}).get("made_from")
+    if files is None:
+        return ["nobody knows what it was made from"]
+    return [f"{name} has changed" for name in files if now.get(name) != files[name]]
+
+
+def keep_outputs(notebook, old):
+    """Take the outputs of the old notebook, whose code is the same."""
+    notebook.metadata["cnnlab"] = old.metadata["cnnlab"]
+    new, old = ([c for c in book.cells if c.cell_type == "code"] for book in (notebook, old))
     for cell, before in zip(new, old, strict=True):
         cell.outputs, cell.execution_count = before.outputs, before.execution_count
         describe(cell)
-    return True
 
 
 def describe(cell):
@@ -68,42 +133,49 @@ def describe(cell):
             image["alt"] = output.data["text/plain"]
 
 
-def export_network():
-    """Write the weights that the site's digit-pad loads, if a training has made newer ones."""
-    weights = ROOT / "results" / "S15-seed0.weights.h5"
-    script = ROOT / "lessons_src" / "cnnlab" / "pieces" / "lenet5.js"
-    written = script.stat().st_mtime if script.exists() else 0
-    if weights.exists() and weights.stat().st_mtime > written:
-        from cnnlab.pieces.networks import export_lenet5
-
-        export_lenet5()
-        print(f"{script.name} holds the weights of {weights.name}")
+def write(path, text):
+    """Write a text where it is not yet; say whether."""
+    if path.exists() and path.read_text(encoding="utf-8") == text:
+        return False
+    with written_whole(path) as part:
+        part.write_text(text, encoding="utf-8", newline="\n")
+    return True
 
 
-def main():
+# What Python writes for the live pieces: (script, function that returns its text).
+SCRIPTS = [
+    (PACKAGE / "pieces" / "keras.js", networks.keras_script),
+    (PACKAGE / "pieces" / "lenet5.js", networks.lenet5_script),
+]
+
+
+def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", help="chapters, without .md; all if none is given")
-    parser.add_argument("--all", action="store_true", help="also those that are up to date")
-    options = parser.parse_args()
-    export_network()
-    package = max(p.stat().st_mtime for p in (ROOT / "lessons_src" / "cnnlab").glob("*.py"))
+    parser.add_argument("--all", action="store_true", help="execute also what is up to date")
+    options = parser.parse_args(arguments)
+    unknown = set(options.names) - {source.stem for source in SOURCES.glob("*.md")}
+    if unknown:
+        parser.error(f"{SOURCES} holds no {', '.join(sorted(unknown))}")
+    for script, text in SCRIPTS:
+        if write(script, text()):
+            print(f"{script.name} is written anew")
     for source in sorted(SOURCES.glob("*.md")):
+        if options.names and source.stem not in options.names:
+            continue
         target = ROOT / "book" / f"{source.stem}.ipynb"
-        built = target.stat().st_mtime if target.exists() else 0
-        fresh = built >= max(package, source.stat().st_mtime) and not options.all
-        if source.stem in options.names or (not options.names and not fresh):
-            start = time.perf_counter()
-            print(f"{source.stem} ...", end=" ", flush=True)
-            notebook = read(source)
-            if options.all or package > built or not keep_outputs(notebook, target):
-                execute(notebook)
-            # Written whole or not at all: a stopped run leaves the old notebook.
-            part = target.with_suffix(".part")
-            nbformat.write(notebook, part)
-            part.replace(target)
+        notebook, start = read(source), time.perf_counter()
+        old = nbformat.read(target, as_version=4) if target.exists() else None
+        why = ["asked for"] if options.all else reasons(notebook, old, digests())
+        if why:
+            print(f"{source.stem}: {'; '.join(why)} ...", end=" ", flush=True)
+            execute(notebook)
             print(f"{time.perf_counter() - start:.0f} s")
-        elif not options.names:
-            print(f"{source.stem} is up to date")
+        else:
+            keep_outputs(notebook, old)
+        changed = write(target, nbformat.writes(notebook) + "\n")
+        if not why:
+            print(f"{source.stem}{': its prose has changed' if changed else ' is up to date'}")
 
 
 if __name__ == "__main__":

@@ -4,28 +4,22 @@ A still stands in the place of a piece where there is no JavaScript: in print, o
 notebook's Markdown. It needs Chromium, like the tests.
 """
 
-import shutil
 import sys
 from pathlib import Path
 
+from browser import chromium
 from cnnlab import pieces
-from playwright.sync_api import sync_playwright
 
 FOLDER = Path(__file__).resolve().parent.parent / "book" / "stills"
 
 
 def main():
-    program = shutil.which("chromium") or shutil.which("google-chrome")
-    if program is None:
-        sys.exit("no browser: install Chromium (Debian: apt install chromium)")
     FOLDER.mkdir(exist_ok=True)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+    with chromium() as browser:
         page = browser.new_page(viewport={"width": 720, "height": 900}, reduced_motion="reduce")
         for name in sys.argv[1:] or pieces.PIECES:
             page.set_content(f"<body style='background: #fff'>{pieces.show(name).html}")
             page.locator(f"cnn-{name} section").screenshot(path=FOLDER / f"{name}.png")
-        browser.close()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How fast the package is, as ratios taken in one run: `python tests/bench.py`.
+"""How fast the package is, as ratios taken in one run: `make bench`.
 
 Candidates take turns, so that a busy machine slows both, and medians are compared. A turn lasts two
 seconds, and only its second half counts: a library's threads need about a second to find a core
@@ -6,16 +6,17 @@ each, while those of the library before still hold one.
 """
 
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+import browser
 import nbformat
 import numpy as np
 import tensorflow as tf
+from classroom import masters
 from cnnlab import pieces
 from cnnlab.conv import conv2d, conv2d_loops
 from cnnlab.data import shapes
@@ -50,7 +51,6 @@ model.fit(np.zeros((256, 28, 28, 1)), np.zeros(256), verbose=0)
 assert model.predict(np.zeros((2, 28, 28, 1)), verbose=0).shape == (2, 10), "ten classes"
 ```
 """  # noqa: E501
-QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1", "PYTHONWARNINGS": "ignore"}
 
 
 def medians(*candidates, turns=3):
@@ -122,12 +122,9 @@ def main():
 
 def reading():
     """What the live piece digit-pad takes in a browser: median milliseconds."""
-    program = shutil.which("chromium") or shutil.which("google-chrome")
-    if program is None:
-        print("\nNo browser, so that digit-pad is not timed: install Chromium")
+    if browser.PROGRAM is None:
+        print(f"\ndigit-pad is not timed. {browser.MISSING}")
         return
-    from playwright.sync_api import sync_playwright
-
     measure = """piece => [
         () => piece.network.run(piece.seen.data),
         () => { piece.prepared = null; piece.update(); },
@@ -140,29 +137,23 @@ def reading():
         }
         return taken.slice(300).sort((a, b) => a - b)[150];  // the first ones warm up
     })"""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        tab = browser.new_page()
+    with browser.chromium() as chromium:
+        tab = chromium.new_page()
         tab.set_content(pieces.show("digit-pad").html)
         network, frame = tab.locator("cnn-digit-pad").evaluate(measure)
-        browser.close()
     print(f"\ndigit-pad: {network:.1f} ms a prediction   target < 10")
     print(f"{frame:.1f} ms from the pen to all pictures   target < 16")
 
 
 def grading():
     """Our `make grade` beside plain `nbgrader autograde`, on submissions that use TensorFlow."""
-    sources = Path(__file__).resolve().parent.parent / "lessons_src"
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = {**os.environ, **QUIET, "PYTHONPATH": str(sources), "PATH": path}
+    environment = {**os.environ, **masters.ENVIRONMENT, "PATH": path}
 
     def run(*command, cwd):
         start = time.perf_counter()
         subprocess.run(command, cwd=cwd, env=environment, check=True, capture_output=True)
         return (time.perf_counter() - start) / SUBMISSIONS
-
-    sys.path.insert(0, str(sources))
-    from classroom import masters
 
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)

@@ -1,8 +1,8 @@
 """What all tests share: examples that are the same on every run, quiet start-up."""
 
 import os
-import shutil
 
+import browser
 import pytest
 from hypothesis import settings
 
@@ -14,20 +14,12 @@ settings.register_profile(
 settings.load_profile("cnnlab")
 
 
-@pytest.fixture(scope="module")
-def browser():
-    program = shutil.which("chromium") or shutil.which("google-chrome")
-    if program is None:
-        message = "no browser: install Chromium (Debian: apt install chromium) to run these tests"
-        pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=program, args=["--no-sandbox", "--disable-background-networking"]
-        )
-        yield browser
-        browser.close()
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args):
+    """The machine's own Chromium for pytest-playwright: no browser needs to be downloaded."""
+    if browser.PROGRAM is None:
+        pytest.fail(browser.MISSING) if os.environ.get("CI") else pytest.skip(browser.MISSING)
+    return browser_type_launch_args | browser.LAUNCH
 
 
 ADD = """html => {
@@ -41,7 +33,7 @@ ADD = """html => {
 
 
 @pytest.fixture
-def open_piece(browser):
+def open_piece(new_context):
     """Open a live piece as a notebook shows it, alone on a page without a network.
 
     `open_piece("conv-stepper", image=…)` gives the page; `page.piece` is the element,
@@ -54,7 +46,7 @@ def open_piece(browser):
     contexts, problems = [], []
 
     def open_one(name, *, width=900, dark=False, touch=False, **given):
-        context = browser.new_context(
+        context = new_context(
             viewport={"width": width, "height": 900}, reduced_motion="reduce", has_touch=touch
         )
         contexts.append(context)
@@ -85,5 +77,5 @@ def open_piece(browser):
 
     yield open_one
     for context in contexts:
-        context.close()
+        context.close()  # what a page still has to say comes before it closes
     assert problems == []

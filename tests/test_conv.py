@@ -7,7 +7,6 @@ import keras
 import numpy as np
 import pytest
 from cnnlab.conv import conv2d, conv2d_loops, dense_ties, dense_weights
-from cnnlab.windows import output_size, same_padding, windows
 from examples import DIAGONAL, IMAGE
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -232,31 +231,90 @@ def test_integers_stay_integers_and_do_not_overflow(image_type, kernel_type, bia
         assert_array_equal(dense.reshape(truth.shape), truth)
 
 
-@given(st.integers(1, 20), st.integers(1, 6), st.integers(1, 4), st.integers(1, 3))
-def test_same_padding_is_just_enough(n, kernel, strides, dilation):
-    """With the zeros it asks for, a "valid" convolution has the size that "same" promises."""
-    before, after = same_padding(n, kernel, strides=strides, dilation=dilation)
-    settings_ = dict(strides=strides, dilation=dilation)
-    promised = output_size(n, kernel, padding="same", **settings_)
-    assert promised == -(-n // strides)
-    assert 0 <= before <= after <= before + 1
-    total = n + before + after
-    if total >= (kernel - 1) * dilation + 1:
-        assert output_size(total, kernel, **settings_) == promised
-
-    row, weights = whole_numbers((1, n, 1), 0), whole_numbers((1, kernel, 1, 1), 1)
-    padded = np.pad(row, ((0, 0), (before, after), (0, 0)))
-    options = dict(strides=(1, strides), dilation=(1, dilation))
-    assert_array_equal(
-        conv2d(row, weights, padding="same", **options), conv2d(padded, weights, **options)
-    )
+def exact(images, kernels, bias=None):
+    """A "valid" convolution in Python's integers, which never overflow."""
+    images, kernels = np.asarray(images), np.asarray(kernels)
+    rows, columns, _, channels_out = kernels.shape
+    height, width = images.shape[0] - rows + 1, images.shape[1] - columns + 1
+    output = np.zeros((height, width, channels_out), object)
+    for row, column, k in np.ndindex(output.shape):
+        window = images[row : row + rows, column : column + columns].astype(object)
+        output[row, column, k] = (window * kernels[..., k].astype(object)).sum()
+        output[row, column, k] += 0 if bias is None else int(bias[k])
+    return output
 
 
-def test_windows_show_every_place_and_the_fill():
-    image = np.arange(1, 5).reshape(2, 2, 1)
-    seen = windows(image, (2, 2), padding="same", fill=-1)[..., 0]
-    assert_array_equal(seen[0, 0], [[1, 2], [3, 4]])
-    assert_array_equal(seen[1, 1], [[4, -1], [-1, -1]])
+LARGE = 2**63 - 1  # the largest int64
+
+
+@pytest.mark.parametrize("convolve", [conv2d, conv2d_loops])
+@pytest.mark.parametrize(
+    ("images", "kernels", "bias"),
+    [
+        (np.full((2, 2, 1), LARGE), np.ones((1, 1, 1, 1), int), None),
+        (np.full((2, 2, 1), LARGE, np.uint64), np.ones((1, 1, 1, 1), np.uint8), None),
+        (np.full((2, 2, 1), 2**62 + 1, np.uint64), np.full((1, 1, 1, 2), -1), None),
+        (np.full((2, 2, 1), LARGE // 4), np.ones((2, 2, 1, 1), int), [3]),
+        (np.full((2, 2, 1), 2**31), np.full((1, 2, 1, 1), 2**31 - 1), [-9]),
+        (np.full((2, 2, 1), 200, np.uint8), np.full((2, 2, 1, 1), 200, np.uint8), None),
+        (np.full((2, 2, 1), 5), np.ones((1, 1, 1, 1), int), np.array([LARGE - 5], np.uint64)),
+        (np.full((2, 2, 1), 5, np.uint8), np.ones((1, 1, 1, 1), bool), np.array([7], np.uint64)),
+    ],
+)
+def test_large_integers_are_exact(convolve, images, kernels, bias):
+    ours = convolve(images, kernels, bias)
+    assert ours.dtype == np.int64
+    assert_array_equal(ours.astype(object), exact(images, kernels, bias))
+
+
+@pytest.mark.parametrize("convolve", [conv2d, conv2d_loops])
+@pytest.mark.parametrize(
+    ("images", "kernels", "bias"),
+    [
+        (np.full((2, 2, 1), 2**63, np.uint64), np.ones((1, 1, 1, 1), int), None),
+        (np.full((2, 2, 1), 2**63, np.uint64), np.ones((1, 1, 1, 1), np.uint64), None),
+        (np.full((2, 2, 1), 1, np.uint8), np.full((1, 1, 1, 1), 2**63, np.uint64), None),
+        (np.full((2, 2, 1), 2**32), np.full((1, 1, 1, 1), 2**32), None),  # 0, if it wraps around
+        (np.full((2, 2, 1), -(2**63)), np.full((1, 1, 1, 1), -1), None),
+        (np.full((2, 2, 1), 2**62), np.ones((2, 1, 1, 1), int), None),
+        (np.full((2, 2, 2), 2**61), np.ones((2, 1, 2, 1), int), None),
+        (np.full((2, 2, 1), LARGE), np.ones((1, 1, 1, 1), int), [1]),
+        (np.full((2, 2, 1), -LARGE), np.ones((1, 1, 1, 1), int), [-2]),
+        (np.ones((2, 2, 1), int), np.ones((1, 1, 1, 1), int), np.array([2**63], np.uint64)),
+    ],
+)
+def test_integers_whose_sums_might_not_fit_are_refused(convolve, images, kernels, bias):
+    with pytest.raises(ValueError, match=r"\d{19}.*int64.*floats"):
+        convolve(images, kernels, bias)
+
+
+def test_weights_that_do_not_fit_int64_are_refused_in_the_dense_matrix():
+    with pytest.raises(ValueError, match=r"9223372036854775808.*int64"):
+        dense_weights(np.full((1, 1, 1, 1), 2**63, np.uint64), (2, 2, 1))
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.longdouble])
+def test_floats_keep_their_type(dtype):
+    images = whole_numbers((2, 6, 6, 3), 0).astype(dtype)
+    kernels, bias = whole_numbers((3, 3, 3, 2), 1).astype(dtype), np.ones(2, dtype)
+    options = dict(strides=(1, 1), padding="same", dilation=(1, 1))
+    truth = keras_conv(images, kernels, bias, **options)
+    for convolve in (conv2d, conv2d_loops):
+        ours = convolve(images, kernels, bias, **options)
+        assert ours.dtype == dtype
+        assert_array_equal(ours, truth)
+    matrix = dense_weights(kernels, (6, 6, 3), padding="same")
+    assert matrix.dtype == dtype
+
+
+@pytest.mark.parametrize("convolve", [conv2d, conv2d_loops])
+def test_float16_is_rounded_once_as_in_keras(convolve):
+    """300 x 300 - 300 x 300 + 1: a float16 holds the result, though not each product."""
+    images = np.array([300, 300, 1], np.float16).reshape(1, 1, 1, 3)
+    kernels = np.array([300, -300, 1], np.float16).reshape(1, 1, 3, 1)
+    ours = convolve(images, kernels)
+    assert ours.dtype == np.float16 and ours.item() == 1
+    assert_array_equal(ours, keras.ops.conv(images, kernels))
 
 
 IMAGES, KERNELS = np.zeros((2, 6, 7, 3)), np.zeros((3, 3, 3, 4))
@@ -264,24 +322,15 @@ WRONG = {
     "grey image without a channel axis": (dict(images=np.zeros((6, 7))), r"\(6, 7\).*channel axis"),
     "kernel without channels": (dict(kernels=np.zeros((3, 3))), r"kernels.*\(3, 3\)"),
     "channels differ": (dict(kernels=np.zeros((3, 3, 1, 4))), r"3 channels.*1.*\(2, 6, 7, 3\)"),
-    "no kernels": (dict(kernels=np.zeros((3, 3, 3, 0))), r"kernels must not be empty.*0"),
+    "no kernels": (dict(kernels=np.zeros((3, 3, 3, 0))), r"kernels must.*\(3, 3, 3, 0\)"),
     "bias too short": (dict(bias=np.zeros(3)), r"bias.*4.*\(3,\)"),
     "bias of two axes": (dict(bias=np.zeros((1, 4))), r"bias.*\(1, 4\)"),
-    "complex images": (dict(images=IMAGES + 1j), "real numbers.*complex"),
-    "words as images": (dict(images=np.full((6, 7, 3), "a")), "real numbers"),
     "window larger than the image": (dict(kernels=np.zeros((7, 1, 3, 4))), "7 pixels.*into 6"),
     "dilated window larger": (dict(dilation=(1, 4)), "9 pixels.*into 7"),
-    "image without rows": (dict(images=np.zeros((0, 7, 3)), padding="same"), "n must be.*0"),
-    "unknown padding": (dict(padding="full"), "padding.*'full'"),
-    "padding in capitals": (dict(padding="SAME"), "padding.*'SAME'"),
-    "stride 0": (dict(strides=0), "strides.*0"),
-    "stride negative": (dict(strides=(1, -2)), r"strides.*\(1, -2\)"),
-    "stride broken": (dict(strides=1.5), r"strides.*1\.5"),
-    "stride None": (dict(strides=None), "strides.*None"),
-    "stride True": (dict(strides=True), "strides.*True"),
-    "three strides": (dict(strides=(1, 1, 1)), r"strides.*\(1, 1, 1\)"),
-    "dilation 0": (dict(dilation=0), "dilation.*0"),
-    "dilation in words": (dict(dilation="ab"), "dilation.*'ab'"),
+    "image without rows": (
+        dict(images=np.zeros((0, 7, 3)), padding="same"),
+        r"at least one pixel.*\(0, 7, 3\)",
+    ),
 }
 
 
@@ -298,11 +347,14 @@ def test_bad_input_is_named(convolve, change, words):
     [
         ((np.zeros((3, 3)), (6, 6, 1)), {}, r"kernels.*\(3, 3\)"),
         ((np.zeros((3, 3, 1, 1)), (6, 6)), {}, r"input_shape.*\(6, 6\)"),
+        ((np.zeros((3, 3, 1, 1)), 6), {}, "input_shape.*6"),
+        ((np.zeros((3, 3, 1, 1)), (6.0, 6, 1)), {}, r"input_shape.*\(6\.0, 6\)"),
+        ((np.zeros((3, 3, 1, 1)), (6, -6, 1)), {}, r"input_shape.*\(6, -6\)"),
+        ((np.zeros((3, 3, 1, 1)), (0, 6, 1)), dict(padding="same"), r"input_shape.*\(0, 6\)"),
         ((np.zeros((3, 3, 2, 1)), (6, 6, 1)), {}, "1 channels.*2"),
         ((np.zeros((7, 3, 1, 1)), (6, 6, 1)), {}, "7 pixels.*into 6"),
-        ((np.zeros((3, 3, 1, 1)), (6, 6, 1)), dict(padding="full"), "padding.*'full'"),
-        ((np.zeros((3, 3, 1, 1)), (6, 6, 1)), dict(strides=0), "strides.*0"),
         ((np.zeros((3, 3, 3, 9)), (200, 200, 3)), dict(padding="same"), "120,000 x 360,000"),
+        ((np.zeros((1, 1, 1, 1)), (2**32, 2**32, 1)), {}, "18,446,744,073,709,551,616 x"),
     ],
 )
 def test_bad_input_to_the_dense_matrix_is_named(make, arguments, options, words):

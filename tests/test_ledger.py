@@ -8,23 +8,28 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from bs4 import BeautifulSoup
-from cnnlab.ledger import ledger
+from cnnlab.ledger import Ledger, ledger
+from cnnlab.network import KINDS
+from cnnlab.pieces import networks
 from cnnlab.windows import output_size, pair
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import layers
+from networks import SMOOTH, Random
 from numpy.testing import assert_array_equal
 
 V1 = tf.compat.v1.profiler
-MERGES = ["add", "concatenate", "broadcast"]
-LINEAR = ["conv", "depthwise", "separable", "average", "norm", "pad", *MERGES]
-ALL = [*LINEAR, "gate", "max", "dropout", "activation", "rescale", "dense", "reshape"]
-HEADS = ["none", "flatten", "global average", "global max", "reshape"]
 
 
 def counted(model):
-    """The layers of the model that the ledger has rows for."""
-    return [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
+    """The layers that the ledger has rows for, with models inside the model taken apart."""
+    rows = []
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            rows += counted(layer)
+        elif not isinstance(layer, layers.InputLayer):
+            rows.append(layer)
+    return rows
 
 
 def same_as_keras(model):
@@ -35,115 +40,20 @@ def same_as_keras(model):
     for row, layer in zip(rows, truth, strict=True):
         assert row.output_shape == layer.output.shape[1:], row
         assert row.parameters == layer.count_params(), row
+        assert row.trainable == size(layer.trainable_weights), row
         assert row.activation_bytes == 4 * prod(layer.output.shape[1:]), row
-    assert ledger(model).parameters == model.count_params()
+    same_totals(model)
 
 
-class Builder:
-    """Draws layers that fit what is there so far."""
-
-    def __init__(self, draw, kinds, dilated):
-        self.draw, self.kinds, self.dilated = draw, kinds, dilated
-
-    def window(self, x, limit=4):
-        """Kernel, strides, padding and dilation of a window that fits into x."""
-        draw = self.draw
-        padding = draw(st.sampled_from(["valid", "same"]))
-        rates, sizes = [], []
-        for n in x.shape[1:3]:
-            most = n if padding == "valid" else limit
-            size = draw(st.integers(1, min(limit, most)))
-            rate = draw(st.integers(1, 3)) if self.dilated else 1
-            sizes.append(size)
-            rates.append(rate if padding == "same" or (size - 1) * rate < n else 1)
-        strides = draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
-        if max(rates) > 1:
-            strides = (1, 1)
-        return tuple(sizes), strides, padding, tuple(rates)
-
-    def convolution(self, x, filters=None, window=None, groups=1):
-        size, strides, padding, rates = window or self.window(x)
-        return layers.Conv2D(
-            filters or groups * self.draw(st.integers(1, 2)),
-            size,
-            strides=strides,
-            padding=padding,
-            dilation_rate=rates,
-            groups=groups,
-            use_bias=self.draw(st.booleans()),
-        )(x)
-
-    def block(self, x):
-        draw, channels = self.draw, x.shape[-1]
-        kind = draw(st.sampled_from(self.kinds))
-        bias = dict(use_bias=draw(st.booleans()))
-        if kind == "conv":
-            return self.convolution(x)
-        if kind == "grouped":
-            return self.convolution(x, groups=channels)
-        if kind in ("depthwise", "separable"):
-            size, (stride, _), padding, rates = self.window(x)
-            stride = stride if max(rates) == 1 else 1
-            options = dict(strides=stride, padding=padding, dilation_rate=rates, **bias)
-            multiplier = dict(depth_multiplier=draw(st.integers(1, 2)))
-            if kind == "depthwise":
-                return layers.DepthwiseConv2D(size, **options, **multiplier)(x)
-            return layers.SeparableConv2D(draw(st.integers(1, 3)), size, **options, **multiplier)(x)
-        if kind in ("average", "max"):
-            size, strides, padding, _ = self.window(x)
-            pooling = layers.AveragePooling2D if kind == "average" else layers.MaxPooling2D
-            strides = draw(st.sampled_from([None, strides]))
-            return pooling(size, strides=strides, padding=padding)(x)
-        if kind == "norm":
-            return layers.BatchNormalization(scale=draw(st.booleans()), center=bias["use_bias"])(x)
-        if kind == "pad":
-            amounts = st.integers(0, 2)
-            return layers.ZeroPadding2D(
-                (draw(st.tuples(amounts, amounts)), draw(st.tuples(amounts, amounts)))
-            )(x)
-        if kind in ("add", "concatenate"):
-            _, strides, _, _ = self.window(x)
-            branches = [
-                self.convolution(x, 2, (self.window(x)[0], strides, "same", (1, 1)))
-                for _ in range(2)
-            ]
-            merge = layers.Concatenate if kind == "concatenate" else layers.Add
-            return merge()(branches)
-        if kind in ("gate", "broadcast"):  # one value for each channel, before or after the image
-            gate = layers.GlobalAveragePooling2D(keepdims=draw(st.booleans()))(x)
-            both = [x, layers.Dense(channels)(gate)]
-            merge = layers.Multiply if kind == "gate" else layers.Add
-            return merge()(both[:: draw(st.sampled_from([1, -1]))])
-        simple = dict(
-            dropout=layers.Dropout(0.5),
-            activation=layers.Activation("relu"),
-            rescale=layers.Rescaling(1 / 255),
-            dense=layers.Dense(3, **bias),
-            reshape=layers.Reshape((*x.shape[1:3], -1)),
-        )
-        return simple[kind](x)
-
-    def head(self, x, kinds):
-        kind = self.draw(st.sampled_from(kinds))
-        if kind == "none":
-            return x
-        flat = {
-            "flatten": layers.Flatten(),
-            "global average": layers.GlobalAveragePooling2D(),
-            "global max": layers.GlobalMaxPooling2D(),
-            "reshape": layers.Reshape((-1,)),
-        }[kind](x)
-        return layers.Dense(self.draw(st.integers(1, 5)))(flat)
+def same_totals(model):
+    counts = ledger(model)
+    assert counts.parameters == model.count_params()
+    assert counts.trainable == size(model.trainable_weights)
+    assert counts.rows[-1].output_shape == model.output_shape[1:]
 
 
-def network(data, kinds=ALL, heads=HEADS, dilated=True):
-    """A small network, drawn by Hypothesis."""
-    build = Builder(data.draw, kinds, dilated)
-    shape = [data.draw(st.integers(6, 13)) for _ in range(2)] + [data.draw(st.integers(1, 2))]
-    x = inputs = keras.Input(shape)
-    for _ in range(data.draw(st.integers(1, 5))):
-        x = build.block(x)
-    return keras.Model(inputs, build.head(x, heads))
+def size(weights):
+    return sum(prod(w.shape) for w in weights)
 
 
 @settings(max_examples=200)
@@ -170,16 +80,12 @@ def test_output_size_is_that_of_a_keras_layer(n, kernel, strides, padding, dilat
     assert ours == layer.compute_output_shape((None, n, 1, 1))[1]
 
 
-@settings(max_examples=120)
-@given(st.data())
-def test_random_networks_agree_with_keras(data):
-    same_as_keras(network(data))
-
-
-@settings(max_examples=30)
-@given(st.data())
-def test_grouped_convolutions_agree_with_keras(data):
-    same_as_keras(network(data, kinds=["grouped", "conv", "dropout"]))
+@pytest.mark.parametrize("start", range(0, 300, 50))
+def test_random_networks_agree_with_keras(start):
+    """Models inside models, shared and frozen layers, augmentation, in one and two dimensions."""
+    for seed in range(start, start + 50):
+        keras.utils.clear_session(free_memory=False)
+        same_totals(Random(seed).model())
 
 
 def profiled(model):
@@ -210,11 +116,23 @@ def ours_by_kind(model):
     return tuple(totals.values())
 
 
-@settings(max_examples=30)
-@given(st.data())
-def test_random_networks_agree_with_the_profiler(data):
-    model = network(data, dilated=False)  # TensorFlow counts a dilated kernel's own way
-    assert ours_by_kind(model) == profiled(model)
+def test_random_networks_agree_with_the_profiler():
+    """Without dilation: TensorFlow counts a dilated kernel in its own way."""
+    kinds = (
+        "conv",
+        "depthwise",
+        "separable",
+        "average",
+        "max",
+        "pad",
+        "rest",
+        "add",
+        "gate",
+        "dense",
+    )
+    for seed in range(25):
+        model = Random(seed, kinds, dilated=False).model(shape=(9, 8, 2))
+        assert ours_by_kind(model) == profiled(model)
 
 
 def test_multiply_adds_of_groups_dilation_and_normalization_by_hand():
@@ -236,29 +154,32 @@ def test_multiply_adds_of_groups_dilation_and_normalization_by_hand():
     same_as_keras(model)
 
 
-PUBLISHED = {  # parameters as keras.io/api/applications tells them, in millions
-    "VGG16": 138.4,
-    "ResNet50": 25.6,
-    "MobileNetV2": 3.5,
+PUBLISHED = {  # parameters as keras.io/api/applications tells them, in millions; receptive field
+    "VGG16": (138.4, 212),  # of the last map as Araujo, Norris and Sim (2019) have it, if they do
+    "VGG19": (143.7, None),
+    "ResNet50": (25.6, 483),
+    "ResNet101V2": (44.7, 1027),
+    "MobileNetV2": (3.5, 491),
+    "EfficientNetB0": (5.3, None),
+    "DenseNet121": (8.1, None),
+    "Xception": (22.9, None),
+    "InceptionV3": (23.9, 1311),
 }
 
 
-@pytest.fixture(scope="module", params=PUBLISHED)
-def application(request):
-    return getattr(keras.applications, request.param)(weights=None)
-
-
-def test_well_known_networks_agree_with_keras(application):
-    same_as_keras(application)
-
-
-def test_well_known_networks_agree_with_the_profiler(application):
-    assert ours_by_kind(application) == profiled(application)
-
-
-def test_well_known_networks_have_their_published_size(application, request):
-    millions = PUBLISHED[request.node.callspec.params["application"]]
-    assert round(ledger(application).parameters / 1e6, 1) == millions
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_well_known_networks_agree_with_keras_and_what_is_published(name):
+    keras.utils.clear_session()
+    model = getattr(keras.applications, name)(weights=None)
+    same_as_keras(model)
+    if name != "Xception":  # whose separable convolutions TensorFlow does not count as two
+        assert ours_by_kind(model) == profiled(model)
+    counts, (millions, field) = ledger(model), PUBLISHED[name]
+    assert round(counts.parameters / 1e6, 1) == millions
+    if field:
+        last = [row for row in counts.rows if len(row.output_shape) == 3][-1]
+        assert last.unclipped == (field, field)
+        assert last.receptive_field == tuple(min(field, n) for n in model.input_shape[1:3])
 
 
 def convolution(filters, size, padding="valid"):
@@ -373,7 +294,8 @@ def test_part_of_a_model_is_a_model():
     rest = keras.Model(model.layers[3].output, model.outputs)
     same_as_keras_in_total = sum(row.parameters for row in ledger(model).rows[4:])
     assert ledger(rest).parameters == same_as_keras_in_total
-    assert ledger(rest).rows[0].receptive_field == (5, 5)
+    assert ledger(rest).rows[0].receptive_field == (1, 1)  # Flatten hands on single values
+    assert ledger(rest).rows[1].receptive_field == (5, 5)
 
 
 @contextmanager
@@ -388,36 +310,100 @@ def double_precision():
 
 
 def measured_field(model):
-    """How many rows and columns of the input reach an output value, told by gradients.
+    """How many rows and columns of the input change an output value, by changing each in turn."""
+    rng = np.random.default_rng(0)
+    for weight in model.weights:
+        inputs = prod(weight.shape[:-1]) if len(weight.shape) > 1 else 1
+        weight.assign(rng.uniform(0.5, 1.5, weight.shape) / inputs)
+    shape = model.input_shape[1:]
+    places = shape[:-1] if len(shape) > 2 else shape
+    images = np.repeat(rng.uniform(0.5, 1.5, (1, *shape)), 1 + prod(places), axis=0)
+    for number, place in enumerate(np.ndindex(places), 1):
+        images[(number, *place)] += 1
+    values = np.reshape(model(images, training=False), (len(images), -1))
+    changed = np.abs(values[1:] - values[0]) > 1e-11 * np.abs(values[0]).max()
+    changed = changed.reshape(*places, -1)
 
-    All weights are 1 and nothing cancels: where the gradient is zero, nothing gets through.
-    """
-    for weight in model.trainable_weights:
-        weight.assign(tf.ones(weight.shape, weight.dtype))
-    places = prod(model.output_shape[1:-1])
-    # One copy of the image for each output place.
-    x = tf.ones((places, *model.input_shape[1:]), model.compute_dtype)
-    with tf.GradientTape() as tape:
-        tape.watch(x)
-        y = tf.reshape(model(x, training=False), (places, places, -1))
-        each = tf.linalg.trace(tf.transpose(y, (2, 0, 1)))
-    reached = np.abs(tape.gradient(each, x)).sum(axis=-1) > 0
-
-    def widest(seen):  # (place, pixel)
-        pixels = [np.flatnonzero(line) for line in seen]
+    def widest(axis):
+        others = tuple(a for a in range(len(places)) if a != axis)
+        seen = changed.any(axis=others)  # (pixel along the axis, value)
+        pixels = [np.flatnonzero(value) for value in seen.T]
         return max((p[-1] - p[0] + 1 for p in pixels if len(p)), default=0)
 
-    return widest(reached.any(axis=2)), widest(reached.any(axis=1))
+    return tuple(widest(axis) for axis in range(len(places)))
 
 
-@settings(max_examples=120)
-@given(st.data())
-def test_receptive_fields_are_those_that_gradients_measure(data):
+# Softmax and the norms over a single value hide what they see: they have a test of their own.
+_SHOWING = [kind for kind in SMOOTH if kind not in ("softmax", "layer norm", "group norm")]
+
+
+@pytest.mark.parametrize("start", range(0, 160, 40))
+def test_receptive_fields_are_those_that_changing_pixels_measures(start):
+    fields = set()
     with double_precision():
-        model = network(data, kinds=LINEAR, heads=["none", "none", "flatten", "global average"])
-        truth = measured_field(model)
-    assume(truth != (0, 0))  # nothing but padding
-    assert ledger(model).rows[-1].receptive_field == truth
+        for seed in range(start, start + 40):
+            model = Random(seed, _SHOWING).model((4, 8))
+            field = ledger(model).rows[-1].receptive_field
+            fields.add(field)
+            if len(field) == len(model.input_shape) - 1 - (len(model.input_shape) > 3):
+                assert field == measured_field(model), seed
+    assert len(fields) > 10
+
+
+@pytest.mark.parametrize(
+    ("make", "field"),
+    [
+        (lambda: layers.Softmax(axis=1), (8, 1)),
+        (lambda: layers.Softmax(axis=2), (1, 8)),
+        (lambda: layers.Softmax(), (1, 1)),
+        (lambda: layers.Activation("softmax"), (1, 1)),
+        (lambda: layers.LayerNormalization(axis=[1, 2]), (8, 8)),
+        (lambda: layers.LayerNormalization(axis=2), (1, 8)),
+        (lambda: layers.LayerNormalization(), (1, 1)),
+        (lambda: layers.GroupNormalization(1), (8, 8)),
+        (lambda: layers.BatchNormalization(axis=1), (1, 1)),
+        (lambda: layers.Conv2DTranspose(2, 3, strides=2), (2, 2)),
+        (lambda: layers.UpSampling2D(3, interpolation="bilinear"), (2, 2)),
+        (lambda: layers.UpSampling2D(2, interpolation="bicubic"), (4, 4)),
+        (lambda: layers.Resizing(4, 5), (2, 2)),
+        (lambda: layers.Permute((2, 1, 3)), (1, 1)),
+        (lambda: layers.Cropping2D(2), (1, 1)),
+    ],
+)
+def test_what_single_layers_see(make, field):
+    with double_precision():
+        model = keras.Sequential([keras.Input((8, 8, 3)), make()])
+        assert ledger(model).rows[0].receptive_field == field == measured_field(model)
+
+
+def test_a_dense_layer_with_softmax_on_rows_of_numbers():
+    model = keras.Sequential([keras.Input((8, 8)), layers.Softmax(axis=1)])
+    assert ledger(model).rows[0].receptive_field == (8, 1)
+    model = keras.Sequential([keras.Input((8, 8)), layers.Activation("softmax")])
+    assert ledger(model).rows[0].receptive_field == (1, 8)
+
+
+@settings(max_examples=40)
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 5), st.integers(1, 3), st.integers(1, 3)), min_size=1, max_size=5
+    ),
+    st.integers(4, 12),
+)
+def test_unclipped_fields_are_those_of_a_large_image(stack, n):
+    """Windows with padding: (size, stride, dilation) each, on a small image and on a large one."""
+
+    def last(pixels):
+        image = x = keras.Input((pixels, pixels, 1))
+        for size_, stride, gap in stack:
+            steps = dict(strides=stride) if gap == 1 else dict(dilation_rate=gap)
+            x = layers.Conv2D(1, size_, padding="same", **steps)(x)
+        return ledger(keras.Model(image, layers.Add()([x, x]))).rows[-1]
+
+    small, large = last(n), last(2500)
+    assert large.receptive_field == large.unclipped == small.unclipped
+    assert small.receptive_field <= small.unclipped
+    assert ("clipped from" in str(Ledger([small]))) == (small.receptive_field != small.unclipped)
 
 
 def test_padding_does_not_widen_what_is_seen():
@@ -475,7 +461,7 @@ def test_a_vector_may_become_an_image():
     )
     same_as_keras(model)
     fields = [row.receptive_field for row in ledger(model).rows]
-    assert fields == [(1,), (1, 1), (3, 3), (4, 4), (6, 6), (6, 6)]
+    assert fields == [(1,), (1, 1), (3, 3), (4, 4), (4, 4), (6, 6)]  # Flatten mixes nothing
 
 
 def test_what_comes_after_a_dense_layer_sees_all():
@@ -495,6 +481,16 @@ def test_what_comes_after_a_dense_layer_sees_all():
 def test_normalization_in_all_its_forms():
     for settings_ in ({}, {"axis": None}, {"axis": (1, -1)}, {"mean": 0.5, "variance": 2.0}):
         same_as_keras(keras.Sequential([keras.Input((5, 6, 3)), layers.Normalization(**settings_)]))
+
+
+def test_every_kind_is_counted():
+    """Each kind of layer that can be described, with Keras's shape and parameters."""
+    first = dict(networks._FIRST)
+    for kind in KINDS:
+        options = first.get(kind, ())
+        shape = (9, 8) if kind.endswith("1D") else (9, 8, 3)
+        layer = getattr(layers, kind)(*options)
+        same_as_keras(keras.Sequential([keras.Input(shape), layer]))
 
 
 def test_every_shape_keeping_layer_is_known():
@@ -555,8 +551,8 @@ def test_counting_leaves_the_model_as_it_was():
 
 
 class Subclassed(keras.Model):
-    def __init__(self):
-        super().__init__()
+    def __init__(self, name=None):
+        super().__init__(name=name)
         self.dense = layers.Dense(2)
 
     def call(self, x):
@@ -573,13 +569,74 @@ def of_layers(shape, *stack):
     return lambda: keras.Sequential([keras.Input(shape), *stack])
 
 
-def used_twice():
-    image, layer = keras.Input((8, 8, 1)), layers.Conv2D(1, 3, name="shared")
-    return keras.Model(image, layer(layer(image)))
+def test_parts_that_are_used_again_are_counted_once():
+    image = keras.Input((8, 8, 1))
+    shared = layers.Conv2D(1, 3, padding="same", name="shared")
+    twice = keras.Model(image, shared(shared(image)), name="twice")
+    start = keras.Input((8, 8, 1))
+    model = keras.Model(start, layers.Add(name="add")([twice(start), shared(start)]))
+    counts = ledger(model)
+    assert [row.name for row in counts.rows] == ["twice/shared", "twice/shared", "shared", "add"]
+    assert [row.parameters for row in counts.rows] == [10, 0, 0, 0]
+    assert [row.again for row in counts.rows] == [False, True, True, False]
+    assert counts.multiply_adds == 3 * 64 * 9
+    assert "Conv2D, again" in str(counts)
+    same_totals(model)
 
 
-def nested():
-    return keras.Sequential([keras.Input((8, 8, 1)), used_twice()])
+def test_frozen_layers_and_running_averages_are_told_where_they_are():
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            layers.Conv2D(4, 3),
+            layers.BatchNormalization(),
+            layers.Flatten(),
+            layers.Dense(2),
+        ]
+    )
+    model.layers[0].trainable = False
+    same_as_keras(model)
+    head = str(ledger(model)).splitlines()[0].split()
+    assert "trainable" in head
+    assert [row.trainable for row in ledger(model).rows] == [0, 8, 0, 290]
+    plain = keras.Sequential([keras.Input((8,)), layers.Dense(2)])
+    assert "trainable" not in str(ledger(plain)) and "trainable" not in ledger(plain)._repr_html_()
+
+
+class Flatten(layers.Layer):
+    """Keras has one of this name, too."""
+
+    def build(self, shape):
+        self.w = self.add_weight(shape=(5,))
+
+    def call(self, x):
+        return x
+
+
+class Conv2D(layers.Conv2D):
+    pass
+
+
+def adapted(change):
+    model = keras.Sequential([keras.Input((8,)), layers.Dense(4, name="culprit")])
+    change(model.layers[0])
+    return model
+
+
+def dot():
+    x = keras.Input((8, 3))
+    return keras.Model(x, layers.Dot(axes=1, name="culprit")([x, x]))
+
+
+def attention():
+    x = keras.Input((8, 3))
+    return keras.Model(x, layers.MultiHeadAttention(2, 2, name="culprit")(x, x))
+
+
+def two_images():
+    small, large = keras.Input((8, 8, 1), name="small"), keras.Input((20, 20, 1), name="large")
+    flat = [layers.Flatten()(image) for image in (small, large)]
+    return keras.Model([small, large], layers.Concatenate()(flat))
 
 
 def with_operation():
@@ -587,15 +644,37 @@ def with_operation():
     return keras.Model(image, layers.Conv2D(1, 3)(keras.ops.sin(image)))
 
 
+def unbuilt_part():
+    return keras.Sequential([keras.Input((3,)), Subclassed(name="culprit")])
+
+
 CHANNELS_FIRST = dict(data_format="channels_first", name="culprit")
 UNKNOWN = {
     "unknown kind": (
-        of_layers((8, 8, 1), layers.Conv2DTranspose(2, 3, name="culprit")),
-        "no rule.*'culprit'.*Conv2DTranspose.*Known kinds.*Conv2D",
+        of_layers((8, 8, 8, 1), layers.Conv3D(2, 3, name="culprit")),
+        "'culprit'.*unknown kind, Conv3D.*Known are Keras's.*Conv2D",
     ),
-    "model inside a model": (nested, "no rule.*Functional"),
-    "operation that is no layer": (with_operation, "no rule.*'sin'"),
-    "layer used twice": (used_twice, "'shared'.*twice"),
+    "Dot": (dot, "'culprit'.*unknown kind, Dot.*Known are Keras's"),
+    "attention": (attention, "'culprit'.*unknown kind, MultiHeadAttention.*Known are Keras's"),
+    "own Flatten": (
+        of_layers((8, 8, 1), Flatten(name="culprit")),
+        "'culprit'.*class of your own, Flatten.*Known are Keras's",
+    ),
+    "own Conv2D": (
+        of_layers((8, 8, 1), Conv2D(2, 3, name="culprit")),
+        "'culprit'.*class of your own, Conv2D.*Known are Keras's",
+    ),
+    "LoRA": (
+        lambda: adapted(lambda layer: layer.enable_lora(2)),
+        "'culprit' of kind Dense.*holds.*no LoRA",
+    ),
+    "int8": (
+        lambda: adapted(lambda layer: layer.quantize("int8")),
+        "'culprit' of kind Dense.*holds.*no quantization",
+    ),
+    "two images": (two_images, "one input.*has 2: 'small', 'large'"),
+    "operation that is no layer": (with_operation, "operation 'sin'.*unknown kind, Sin"),
+    "model inside the model, subclassed": (unbuilt_part, "model 'culprit' inside the model"),
     "channels-first convolution": (
         of_layers((1, 8, 8), layers.Conv2D(2, 3, **CHANNELS_FIRST)),
         "'culprit'.*channels-first",
@@ -603,6 +682,14 @@ UNKNOWN = {
     "channels-first pooling": (
         of_layers((1, 8, 8), layers.MaxPooling2D(**CHANNELS_FIRST)),
         "'culprit'.*channels-first",
+    ),
+    "antialiased": (
+        of_layers((8, 8, 1), layers.Resizing(4, 4, antialias=True, name="culprit")),
+        "'culprit'.*antialiased",
+    ),
+    "aspect ratio": (
+        of_layers((8, 9, 1), layers.Resizing(4, 4, crop_to_aspect_ratio=True, name="culprit")),
+        "'culprit'.*aspect ratio",
     ),
     "size not fixed": (
         of_layers((None, None, 3), layers.Conv2D(2, 3)),
@@ -612,6 +699,7 @@ UNKNOWN = {
     "subclass, not built": (Subclassed, "Subclassed.*keras.Input"),
     "subclass, built": (subclassed, "Subclassed.*keras.Input"),
     "no model at all": (lambda: 3, "int"),
+    "a layer": (lambda: layers.Dense(3), "got Dense"),
 }
 
 

@@ -1,18 +1,15 @@
 """The notebooks are what their sources say, and hold what a chapter needs."""
 
 import re
-import sys
 from functools import cache
 from pathlib import Path
 
+import build
 import nbformat
 import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "lessons_src"))
-import build  # noqa: E402
-
 SOURCES = sorted((ROOT / "lessons_src" / "chapters").glob("*.md"))
 CHAPTERS = [source for source in SOURCES if source.stem != "index"]
 PAGES = sorted((ROOT / "book").glob("*.md"))

@@ -3,8 +3,9 @@
 import keras
 import numpy as np
 import pytest
+from cnnlab import data
 from cnnlab.ledger import ledger
-from cnnlab.models import SYSTEMS, VARIANTS, System, polynomial, recipe
+from cnnlab.models import SYSTEMS, VARIANTS, System, polynomial
 
 # Recomputed for the course's ledger of facts; None where the source leaves the network open.
 PARAMETERS = {
@@ -37,6 +38,7 @@ TEST_ACCURACY = {
     "S10": 0.993,
     "S14": 0.9896,
 }
+RECIPE = ["data", "images", "optimizer", "learning_rate", "batch_size", "epochs", "validation"]
 ALL = pytest.mark.parametrize("key", PARAMETERS)
 
 
@@ -49,7 +51,7 @@ def test_fields_are_filled(key):
     system = SYSTEMS[key]
     assert isinstance(system, System) and system.id == key
     assert system.name and system.source in {"lee", "tfk", "dlp", "habr", "tf2notes"}
-    assert system.recipe.keys() == recipe("mnist").keys()
+    assert list(system.recipe) == RECIPE
     assert system.parameters == PARAMETERS[key]
     assert system.printed == PRINTED.get(key)
     assert system.reported.get("test_accuracy") == TEST_ACCURACY.get(key)
@@ -142,15 +144,24 @@ def test_the_low_level_systems_start_as_their_code_says(key):
     assert 0.95 < biases.std() < 1.05 and abs(biases.mean()) < 0.1
 
 
-def test_a_recipe_knows_its_entries():
-    assert recipe("mnist", epochs=3)["epochs"] == 3
-    with pytest.raises(ValueError, match="epoch"):
-        recipe("mnist", epoch=3)
+@pytest.mark.parametrize("system", [*SYSTEMS.values(), *VARIANTS.values()], ids=lambda s: s.id)
+def test_only_what_the_source_leaves_open_is_assumed_and_then_nothing_is_open(system):
+    assert all(system.recipe[entry] is None for entry in system.assumed)
+    if system.recipe["data"] in data.NAMES:
+        full = system.recipe | system.assumed
+        assert hasattr(keras.optimizers, full["optimizer"])
+        assert full["batch_size"] >= 1 and full["epochs"] >= 1
+
+
+def test_the_variants_are_named_and_built_like_systems():
+    assert list(VARIANTS) == ["S2-printed", "challenge"]
+    for key, system in VARIANTS.items():
+        assert system.id == key and system.build().count_params() == system.parameters
 
 
 def test_the_challenge_gives_ten_logits_and_changes_images_in_training_only():
     system = VARIANTS["challenge"]
-    assert system.recipe.keys() == recipe("cifar10").keys() and system.source == "tfk"
+    assert list(system.recipe) == RECIPE and system.source == "tfk"
     keras.utils.set_random_seed(0)
     model = system.build()
     assert model.count_params() == system.parameters

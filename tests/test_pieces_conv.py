@@ -1,5 +1,8 @@
 """The live piece conv-stepper, operated in a real browser and compared with cnnlab.conv."""
 
+import re
+from fractions import Fraction
+
 import keras
 import numpy as np
 import pytest
@@ -110,23 +113,97 @@ def test_a_kernel_that_does_not_fit_is_explained(open_piece):
     assert np.shape(shown(tab)) == (6, 6)
 
 
+def shown_sum(tab):
+    """Both sides of the sum below, computed exactly from what is printed, and the sign between."""
+    text = tab.piece.locator(".sum").inner_text().replace("−", "-")
+    left, sign, right = re.match(r"(.*) ([=≈]) (\S+)", text).groups()
+    number = r"\(?(-?[\d.]+(?:e-?\d+)?)\)?"
+    terms = re.findall(rf"(bias )?{number}(?:·{number})?", left)
+    return sum(Fraction(a) * Fraction(b or 1) for _, a, b in terms), sign, Fraction(right)
+
+
+def test_the_sum_is_true_as_it_is_printed(open_piece):
+    tab, rng = open_piece("conv-stepper"), np.random.default_rng(5)
+    cases = [
+        {"image": [[0.004, 1], [3, 4]], "kernel": [[100, 1], [1, -1]]},
+        {"image": [[1e6, -1e6], [0.0001, 3]], "kernel": [[1e6, 1], [0.0001, -2.5]]},
+        {"image": [[0.1, 0.2], [0.3, 0]], "kernel": [[1, 1], [-1, 1]], "bias": 1e-7},
+        {"image": np.zeros((2, 2)), "kernel": np.ones((2, 2)), "bias": -0.125},
+    ]
+    for _ in range(12):
+        image, kernel = rng.integers(-999, 1000, (4, 3, 3)), rng.integers(-99, 100, (2, 2, 3))
+        scale = 10.0 ** rng.integers(-5, 3, 2)
+        cases.append({"image": image * scale[0], "kernel": kernel * scale[1], "bias": 0.5})
+    for case in cases:
+        given = {key: np.round(value, 12) for key, value in case.items()}  # 0.3, not 0.30000000004
+        tab.again(**given)
+        left, sign, right = shown_sum(tab)
+        assert sign == "=" and left == right, case
+        assert np.isclose(float(right), tab.result()[0][0][0], rtol=1e-9, atol=1e-9)
+
+
+def test_a_sum_with_too_many_digits_is_said_to_be_rounded(open_piece):
+    image = np.random.default_rng(6).random((3, 3))
+    tab = open_piece("conv-stepper", image=image)
+    left, sign, right = shown_sum(tab)
+    assert sign == "≈" and abs(left - right) < 0.01
+    assert "(numbers are rounded)" in tab.piece.locator(".sum").inner_text()
+    assert "9 products add up to about " in tab.words()
+    assert np.isclose(float(right), tab.result()[0][0][0], atol=5e-5)
+
+
+def test_the_padding_cannot_be_edited(open_piece):
+    tab = open_piece("conv-stepper", padding="same")
+    padding = tab.piece.get_by_label("image, padding")
+    assert padding.count() == 64 - 36 and not padding.first.is_editable()
+    tab.piece.get_by_label("image, row 6, column 6", exact=True).fill("7")
+    assert tab.piece.evaluate("piece => cnn.toRows(piece.image)[5][5]") == [7]
+
+
+def test_a_larger_image_brings_back_what_a_smaller_one_has_cut_off(open_piece):
+    """As on the way to 12, which begins with 1."""
+    image = np.arange(40.0).reshape(4, 10)
+    tab = open_piece("conv-stepper", image=image, kernel=[[1]])
+    columns = tab.piece.get_by_label("image columns")
+    tab.piece.get_by_label("image, row 2, column 3").fill("-5")
+    columns.focus()
+    for key in ("Control+a", "1", "0"):
+        tab.keyboard.press(key)
+    image[1, 2] = -5
+    assert np.array_equal(tab.result(), image[..., None])
+
+
 def test_a_layer_of_the_reader(open_piece):
     layer = keras.layers.Conv2D(4, 3, strides=2, padding="same")
     image = np.random.default_rng(1).random((8, 8, 2)).round(2)
     expected = layer(image[None])[0, ..., :1]
     tab = open_piece("conv-stepper", image=image, layer=layer)
-    assert np.allclose(tab.result(), expected, atol=1e-3)
+    assert np.allclose(tab.result(), expected, atol=1e-6)
+
+
+def built(kernel_size=3, bias_initializer=0, **settings):
+    layer = keras.layers.Conv2D(2, kernel_size, **settings)
+    layer.build((None, 12, 12, 1))
+    layer.bias.assign(np.full(2, bias_initializer))
+    return layer
 
 
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"image": np.zeros((28, 28))}, r"at most 12.*\(28, 28, 1\)"),
+        ({"image": np.zeros((28, 28))}, r"at most 12.*\(28, 28\)"),
         ({"image": np.zeros((5, 5, 4))}, "up to 3 channels, got 4"),
-        ({"image": np.full((5, 5), np.nan)}, "not finite"),
+        ({"image": np.full((5, 5), np.nan)}, "image must hold finite numbers.*found nan"),
         ({"image": np.zeros((5, 5, 3)), "kernel": np.zeros((3, 3))}, "3 channels and the kernel 1"),
         ({"kernel": np.zeros((3, 3, 3))}, "needs an image"),
         ({"layer": keras.layers.Dense(3)}, "must be a Conv2D .* got Dense"),
+        ({"layer": built(strides=5)}, "the layer's strides must be from 1 to 4 here, got 5"),
+        ({"layer": built(kernel_size=9)}, r"the layer's kernel must .*at most 7.*\(9, 9, 1\)"),
+        ({"layer": built(bias_initializer=np.nan)}, "the layer's bias must hold finite numbers"),
+        ({"layer": built(), "kernel": np.ones((3, 3))}, "a layer has its own kernel"),
+        ({"bias": np.nan}, "bias must hold finite numbers, none beyond a million, found nan"),
+        ({"bias": [1, 2]}, r"bias must be one number, got an array of shape \(2,\)"),
+        ({"image": np.full((5, 5), 1e308)}, r"none beyond a million, found 1e\+308"),
         ({"padding": "full"}, '"valid" or "same"'),
         ({"colour": "red"}, "does not take colour. It takes: image, kernel"),
     ],

@@ -171,6 +171,18 @@ def test_own_points_without_test_points_have_no_test_error(open_piece):
     assert "every point" not in tab.words() and read(tab) == [0.35]
 
 
+def test_places_very_near_to_each_other_count_as_one(open_piece):
+    """A polynomial through them would be all rounding errors."""
+    tab = open_piece("curve-fit", x=[0, 1e-12, 1], y=[0, 1, 2], degree=1)
+    assert np.isclose(read(tab)[0], off(np.array([0.5, 0.5, 2]), [0, 1, 2]), atol=0.00501)
+    slider(tab, "degree").fill("2")
+    assert "too many for points at 2 places" in tab.words()
+    tab.again(x=[0, 1], y=[0, 1e-3], test_x=[1e6], test_y=[0], degree=1)  # far outside
+    assert "test error 1000." in tab.words() and "Infinity" not in tab.piece.inner_text()
+    tab.again(x=[0, 1, 2], y=[0, 0.003, 0], degree=1)
+    assert "training error 0.001." in tab.words()  # not 0
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [

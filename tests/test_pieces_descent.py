@@ -250,6 +250,43 @@ def test_where_motion_is_welcome_a_run_is_shown_step_by_step(open_piece):
     assert len(tab.result()) == 1
 
 
+def test_a_run_waits_while_the_piece_is_taken_out(open_piece):
+    tab = open_piece("descent", steps=0)
+    tab.emulate_media(reduced_motion="no-preference")
+    steps = tab.piece.evaluate(
+        """async piece => {
+            const place = piece.parentElement, next = () => new Promise(requestAnimationFrame);
+            [...piece.shadowRoot.querySelectorAll("button")][1].click(); // run 100 steps
+            await next(), await next();
+            piece.remove();
+            const before = piece.steps;
+            for (let frame = 0; frame < 4; frame++) await next();
+            const after = piece.steps;
+            place.append(piece);
+            place.prepend(piece); // once more, within the page
+            return [before, after];
+        }"""
+    )
+    assert 0 < steps[0] == steps[1] < 100
+    tab.wait_for_function("document.querySelector('cnn-descent').steps === 100")
+    assert tab.words().startswith("Step 100 of gradient descent")
+    assert np.allclose(tab.result(), follow(sgd, 100, 0.015), rtol=1e-4)
+
+
+def test_axes_have_legible_numbers_however_small_or_large(open_piece):
+    tab = open_piece("descent")
+    for scale in (1e-4, 1, 1e6):
+        tab.again(x=[-0.5, 0.5, 1], y=np.array([-1, 1, 0.5]) * scale)
+        texts = tab.piece.locator("svg.plot").last.locator("text[text-anchor=end]")
+        labels = [float(text.replace("−", "-")) for text in texts.all_text_contents()]
+        assert len(set(labels)) == len(labels) >= 3
+        assert np.allclose(np.diff(labels), np.diff(labels)[0])
+        plot = tab.piece.locator("svg.plot").last.bounding_box()
+        for text in texts.all():
+            box = text.bounding_box()
+            assert plot["x"] <= box["x"] and box["x"] + box["width"] <= plot["x"] + plot["width"]
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
@@ -259,6 +296,8 @@ def test_where_motion_is_welcome_a_run_is_shown_step_by_step(open_piece):
         ({"x": np.zeros((2, 2)), "y": [1, 2]}, r"2 to 200 numbers in a row, got shape \(2, 2\)"),
         ({"x": [1, np.inf], "y": [1, 2]}, "finite"),
         ({"rule": "rmsprop"}, '"sgd", "momentum" or "adam", got \'rmsprop\''),
+        ({"x": [1, 1 + 1e-9], "y": [1, 2]}, "less than a millionth do not count"),
+        ({"rate": [0.1, 0.2]}, r"rate must be one number, got an array of shape \(2,\)"),
         ({"rate": 0}, "rate must be .* got 0"),
         ({"start": [1, 2, 3]}, r"start must be 2 numbers in a row, got shape \(3,\)"),
         ({"steps": -1}, "from 0 to 1000, got -1"),

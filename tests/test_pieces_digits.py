@@ -591,6 +591,35 @@ def test_a_page_of_the_site_loads_it_from_files(browser, tmp_path):
     assert sum(Path(pieces.FOLDER / f"{name}.js").stat().st_size for name in files) < 300_000
 
 
+def test_it_goes_on_when_it_is_put_back(open_piece):
+    """Taken out in the middle of a stroke, before the strips are there."""
+    tab = open_piece("digit-pad")
+    asked = tab.piece.evaluate(
+        """async piece => {
+            const place = piece.parentElement, pad = piece.shadowRoot.querySelector(".pad");
+            const box = pad.getBoundingClientRect();
+            pad.setPointerCapture = () => {};
+            const send = (type, x) => pad.dispatchEvent(new PointerEvent(type,
+                { isPrimary: true, button: 0, clientX: box.x + x, clientY: box.y + 20 }));
+            send("pointerdown", 10);
+            send("pointermove", 50);
+            const network = piece.network, run = network.run.bind(network);
+            let runs = 0;
+            network.run = (image) => (runs++, run(image));
+            piece.remove();
+            await new Promise((done) => setTimeout(done, 300));
+            const away = runs;
+            place.append(piece);
+            const drawn = piece.drawing.data.join();
+            send("pointermove", 200); // no button is down any more
+            return [away, drawn === piece.drawing.data.join()];
+        }"""
+    )
+    assert asked == [0, True]
+    says = surveyed(tab)
+    assert len(says["right"]) == 17 and np.isclose(sum(tab.result()), 1)
+
+
 def test_reading_follows_the_pen_once_a_frame(open_piece):
     """However many places the pen reports: the network is asked once for each picture."""
     tab = open_piece("digit-pad")
@@ -697,8 +726,8 @@ def test_what_it_cannot_show_is_refused_in_words(given, message):
         pieces.show("digit-pad", **given)
 
 
-def test_the_finished_run_of_a_training_is_not_its_model():
-    from cnnlab.training import Run
+def test_a_finished_training_is_not_its_model():
+    from cnnlab.training import Training
 
-    with pytest.raises(ValueError, match=r"got Run\. Its \.model may be what you mean"):
-        pieces.show("digit-pad", model=Run("model", {}, 0, 1.0, None))
+    with pytest.raises(ValueError, match=r"got Training\. Its \.model may be what you mean"):
+        pieces.show("digit-pad", model=Training("model", {}, 0, 1.0, None))

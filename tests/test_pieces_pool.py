@@ -242,9 +242,25 @@ def test_the_padding_takes_no_part_and_cannot_be_edited(open_piece):
     assert tab.piece.get_by_label("image, padding").count() == 0
 
 
+def test_what_stands_below_is_true_as_it_is_printed(open_piece):
+    tab = open_piece("pool-stepper")
+    below = tab.piece.locator(".sum")
+    tab.again(image=[[0.004, 0.0041], [0.003, -0.002]])
+    assert below.inner_text() == "max(0.004, 0.0041, 0.003, −0.002) = 0.0041"
+    assert "the largest of 4 values is 0.0041, at image row 1, column 2" in tab.words()
+    tab.again(image=[[0.004, 0.001], [0.003, -0.002]], mode="average")
+    assert below.inner_text() == "(0.004 + 0.001 + 0.003 + (−0.002)) / 4 = 0.0015"
+    tab.again(image=[[1, 1, 0]], size=3, padding="same", mode="average")
+    assert below.inner_text() == "(1 + 1 + 0) / 3 ≈ 0.6667 (numbers are rounded)"
+    assert "the mean of 3 values is about 0.6667." in tab.words()
+    tab.again(image=[[1 / 3, 1 / 7]], padding="same")
+    assert below.inner_text() == "max(0.3333, 0.1429) ≈ 0.3333 (numbers are rounded)"
+
+
 def test_pixels_that_no_window_sees_are_told(open_piece):
     tab = open_piece("pool-stepper")
-    tab.piece.get_by_label("image size").fill("7")
+    tab.piece.get_by_label("image rows").fill("7")
+    tab.piece.get_by_label("image columns").fill("7")
     assert tab.piece.get_by_text("image 7 × 7; 13 pixels in no window").is_visible()
     unseen = marked(tab, "image", "unread")
     assert len(unseen) == 13 and all(6 in place for place in unseen)
@@ -257,7 +273,8 @@ def test_pixels_that_no_window_sees_are_told(open_piece):
 def test_a_window_that_does_not_fit_is_explained(open_piece):
     tab = open_piece("pool-stepper")
     send_back(tab, "all")
-    tab.piece.get_by_label("image size").fill("4")
+    tab.piece.get_by_label("image rows").fill("4")
+    tab.piece.get_by_label("image columns").fill("4")
     tab.piece.get_by_label("window").fill("5")
     assert re.search("covers 5 × 5 pixels and does not fit into 4 × 4.*same", tab.words())
     assert tab.piece.get_by_role("grid").count() == 1
@@ -277,10 +294,10 @@ def test_what_is_given_is_taken_as_it_is():
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"image": np.zeros((28, 28))}, r"at most 12.*\(28, 28, 1\)"),
+        ({"image": np.zeros((28, 28))}, r"at most 12.*\(28, 28\)"),
         ({"image": np.zeros((5, 5, 3))}, r"one channel.*image\[:, :, 0\].*\(5, 5, 3\)"),
         ({"image": np.zeros(5)}, r"\(rows, columns\).*\(5,\)"),
-        ({"image": [[np.inf]]}, "not finite"),
+        ({"image": [[np.inf]]}, "image must hold finite numbers.*found inf"),
         ({"size": (2, 3)}, r"size must be the same along rows and columns here, got \(2, 3\)"),
         ({"size": 7}, "size must be from 1 to 6 here, got 7"),
         ({"strides": 0}, "strides must be a positive integer.*got 0"),

@@ -2,16 +2,21 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
+from importlib import import_module
 
+import keras
+import numpy as np
 import pytest
 from cnnlab import data
 from cnnlab.models import SYSTEMS
-from cnnlab.records import RecordMismatch, records
-from cnnlab.training import reproduce
+from cnnlab.records import RESULTS, NoRecords, RecordMismatch, kept_weights, records
+from cnnlab.reproduce import reproduce
 
 
 @pytest.fixture
@@ -19,34 +24,50 @@ def sample(monkeypatch):
     monkeypatch.setenv("CNNLAB_TIER", "sample")
 
 
+def accuracy(weights):
+    """Of S1 with these weights on the test digits."""
+    model = SYSTEMS["S1"].build()
+    model.load_weights(weights)
+    digits = data.load("mnist")
+    right = model.predict(digits.x_test, verbose=0).argmax(axis=1) == digits.y_test
+    return right.mean()
+
+
+# Stopped, and started again
+
+
 def start(folder, epochs):
     return subprocess.Popen(
-        f"{sys.executable} -m cnnlab.training S7 --epochs {epochs} --results {folder}".split(),
+        f"{sys.executable} -m cnnlab.reproduce S7 --epochs {epochs} --results {folder}".split(),
         env={**os.environ, "CNNLAB_TIER": "sample", "CUDA_VISIBLE_DEVICES": "-1"},
         stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
     )
 
 
 def test_a_killed_run_goes_on_and_loses_only_the_epoch_it_was_in(tmp_path):
     draft, saved = (tmp_path / "unfinished" / f"S7-seed0.{end}" for end in ("json", "keras"))
-    first = start(tmp_path, 4)
+    first = start(tmp_path, 5)
     while not saved.exists():
         assert first.poll() is None, "ended too early"
         time.sleep(0.05)
     first.send_signal(signal.SIGKILL)  # while the second epoch runs, or later
     first.wait()
-    assert records("S7", tmp_path) == []  # nothing half-made among the records
+    with pytest.raises(NoRecords):  # nothing half-made among the records
+        records("S7", tmp_path)
     before = json.loads(draft.read_text())["epochs"]
-    assert 1 <= len(before) < 4
+    assert 1 <= len(before) < 5
 
-    second = start(tmp_path, 4)
-    said, _ = second.communicate(timeout=300)
-    assert second.returncode == 0 and "epoch 1 of 4" not in said
+    second = start(tmp_path, 5)
+    said, shown = second.communicate(timeout=300)
+    assert second.returncode == 0 and "epoch 5 of 5" in shown and "epoch 1 of 5" not in shown
     (run,) = records("S7", tmp_path)
-    assert len(run["epochs"]) == 4 and run["epochs"][: len(before) - 1] == before[:-1]
+    assert "S7, seed 0: test accuracy" in said and "after 5 epochs" in said
+    assert len(run["epochs"]) == 5 and run["epochs"][: len(before) - 1] == before[:-1]
     assert run["epochs"][0] == before[0]
     assert run["epochs"][-1]["loss"] < run["epochs"][0]["loss"]
+    assert list((tmp_path / "unfinished").iterdir()) == []  # all the recipe's epochs are done
 
 
 def test_a_finished_run_is_not_repeated_and_a_longer_one_goes_on(tmp_path, sample):
@@ -58,16 +79,113 @@ def test_a_finished_run_is_not_repeated_and_a_longer_one_goes_on(tmp_path, sampl
     halves = long["epochs"][1]["test_accuracy_halves"]
     assert sum(halves) / 2 == pytest.approx(long["epochs"][1]["test_accuracy"])
     assert 0.8 < long["train"]["accuracy"] <= 1
+    assert reproduce("S1", epochs=1, folder=tmp_path) == long
 
 
-def test_weights_are_kept_on_request(tmp_path, sample):
-    record = reproduce("S1", epochs=1, folder=tmp_path)
-    assert reproduce("S1", epochs=1, folder=tmp_path, keep=True)["train"] == record["train"]
-    model = SYSTEMS["S1"].build()
-    model.load_weights(tmp_path / "S1-seed0.weights.h5")
-    digits = data.load("mnist")
-    right = model.predict(digits.x_test, verbose=0).argmax(axis=1) == digits.y_test
-    assert right.mean() == pytest.approx(record["epochs"][0]["test_accuracy"], abs=0.005)
+def test_a_model_without_its_record_is_not_taken_for_that_of_another_run(
+    tmp_path, sample, monkeypatch
+):
+    """The record of an unfinished run was deleted; the new run is stopped between its two files."""
+    reproduce("S1", epochs=2, folder=tmp_path)
+    (tmp_path / "S1-seed0.json").unlink()
+    (tmp_path / "unfinished" / "S1-seed0.json").unlink()
+
+    def stop(*args, **settings):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(keras.Sequential, "save", stop)
+        reproduce("S1", epochs=2, folder=tmp_path)
+    assert len(reproduce("S1", epochs=2, folder=tmp_path)["epochs"]) == 2
+
+
+def test_a_saved_model_that_is_damaged_is_said_in_words(tmp_path, sample):
+    reproduce("S1", epochs=1, folder=tmp_path)
+    saved = tmp_path / "unfinished" / "S1-seed0.keras"
+    saved.write_bytes(saved.read_bytes()[:100_000])
+    with pytest.raises(ValueError, match=r"S1-seed0\.keras cannot be read.*Delete it"):
+        reproduce("S1", epochs=2, folder=tmp_path)
+    assert len(records("S1", tmp_path)[0]["epochs"]) == 1
+    saved.unlink()
+    assert len(reproduce("S1", epochs=2, folder=tmp_path)["epochs"]) == 2
+
+
+def test_a_full_disk_is_said_in_words_and_what_was_saved_stays(tmp_path, sample):
+    resource = pytest.importorskip("resource", reason="no limits for files here")
+    before = reproduce("S1", epochs=1, folder=tmp_path)
+    saved = tmp_path / "unfinished" / "S1-seed0.keras"
+    model = saved.read_bytes()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, hard))  # too little for the model
+    try:
+        with pytest.raises(OSError, match=r"Epoch 2 could not be saved.*make room, and start aga"):
+            reproduce("S1", epochs=3, folder=tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert records("S1", tmp_path) == [before] and saved.read_bytes() == model
+    assert sorted(path.name for path in saved.parent.iterdir()) == [
+        "S1-seed0.json",
+        "S1-seed0.keras",
+    ]
+    after = reproduce("S1", epochs=2, folder=tmp_path)
+    assert len(after["epochs"]) == 2 and after["epochs"][0] == before["epochs"][0]
+
+
+# The weights that are kept
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [(1, False), (1, True)],
+        [(1, True), (2, True)],
+        [(1, True), (2, False), (2, True)],
+        [(2, True), (1, False), (1, True)],
+    ],
+    ids=str,
+)
+def test_kept_weights_are_always_those_of_the_record(tmp_path, sample, steps):
+    path, longest = tmp_path / "S1-seed0.json", 0
+    for epochs, keep in steps:
+        record = reproduce("S1", epochs=epochs, keep=keep, folder=tmp_path)
+        longest = max(longest, epochs)
+        assert len(record["epochs"]) == longest and [record] == records("S1", tmp_path)
+        there = path.with_suffix(".weights.h5").exists()
+        assert there == (kept_weights(path) is not None) and (there or not keep)
+        if there:
+            expected = record["epochs"][-1]["test_accuracy"]
+            assert accuracy(kept_weights(path)) == pytest.approx(expected, abs=0.005)
+
+
+def test_weights_that_another_run_left_are_made_anew(tmp_path, sample):
+    weights = tmp_path / "S1-seed0.weights.h5"
+    reproduce("S1", epochs=1, keep=True, folder=tmp_path)
+    stale = weights.read_bytes()
+    record = reproduce("S1", epochs=3, keep=True, folder=tmp_path)
+    weights.write_bytes(stale)
+    assert kept_weights(tmp_path / "S1-seed0.json") is None
+    shutil.rmtree(tmp_path / "unfinished")  # so that the run starts from its beginning
+    again = reproduce("S1", epochs=1, keep=True, folder=tmp_path)  # and gets no shorter
+    assert len(again["epochs"]) == len(record["epochs"]) == 3
+    assert kept_weights(tmp_path / "S1-seed0.json") == weights
+    expected = again["epochs"][-1]["test_accuracy"]
+    assert accuracy(weights) == pytest.approx(expected, abs=0.005)
+
+
+def test_records_from_before_stay_as_they_are(tmp_path, sample):
+    """They do not say which weights are theirs: those beside them."""
+    path = tmp_path / "S1-seed0.json"
+    record = reproduce("S1", epochs=1, keep=True, folder=tmp_path)
+    del record["weights"]
+    path.write_text(json.dumps(record))
+    files = {each: each.read_bytes() for each in tmp_path.glob("S1*")}
+    for keep in (False, True):
+        assert reproduce("S1", epochs=1, keep=keep, folder=tmp_path) == record
+    assert files == {each: each.read_bytes() for each in tmp_path.glob("S1*")}
+    assert all("weights" not in run for run in records("S15", RESULTS))
+
+
+# What is refused
 
 
 @pytest.mark.parametrize("field, value", [("versions", {"keras": "2"}), ("data", {"digest": "0"})])
@@ -79,18 +197,67 @@ def test_runs_of_different_kinds_are_never_mixed(tmp_path, sample, field, value)
         records("S1", tmp_path)
     with pytest.raises(RecordMismatch, match=field):
         reproduce("S1", seed=1, epochs=1, folder=tmp_path)
+    draft = tmp_path / "unfinished" / "S1-seed0.json"
+    draft.write_text(json.dumps({**record, field: value}))
+    with pytest.raises(RecordMismatch, match=field):
+        reproduce("S1", epochs=2, folder=tmp_path)
 
 
-def test_unknown_systems_damaged_files_and_full_disks_are_said_in_words(tmp_path, sample):
+def test_the_record_of_another_run_is_not_overwritten(tmp_path, sample):
+    text = (RESULTS / "S2-seed0.json").read_text()
+    (tmp_path / "S1-seed0.json").write_text(text)
+    with pytest.raises(RecordMismatch, match=r"belongs in S2-seed0\.json"):
+        reproduce("S1", epochs=1, folder=tmp_path)
+    assert (tmp_path / "S1-seed0.json").read_text() == text
+
+
+@pytest.mark.parametrize("epochs", [0, -1, 1.5, 2.0, True, False, "3", np.nan, [1]])
+def test_epochs_that_cannot_be_are_refused(tmp_path, sample, epochs):
+    with pytest.raises(ValueError, match="epochs must be a whole number from 1 on, got"):
+        reproduce("S1", epochs=epochs, folder=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, 0.0, True, "0", None])
+def test_seeds_that_cannot_be_are_refused(tmp_path, sample, seed):
+    with pytest.raises(ValueError, match="seed must be a whole number from 0 to 4294967295, got"):
+        reproduce("S1", seed=seed, epochs=1, folder=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_unknown_systems_and_damaged_records_are_said_in_words(tmp_path, sample):
     with pytest.raises(ValueError, match="S99"):
         reproduce("S99")
+    with pytest.raises(ValueError, match=r"\['S1'\]"):
+        reproduce(["S1"])
     with pytest.raises(ValueError, match=r"S11.*images"):
         reproduce("S11")
     (tmp_path / "S1-seed0.json").write_text("{")
     with pytest.raises(ValueError, match="Delete it"):
         reproduce("S1", epochs=1, folder=tmp_path)
-    (tmp_path / "S1-seed0.json").unlink()
-    # A folder in the place of the draft: it cannot be written.
-    (tmp_path / "unfinished" / "S1-seed0.part").mkdir(parents=True)
-    with pytest.raises(OSError, match="start again"):
+
+
+def test_a_training_that_diverges_leaves_no_record(tmp_path, sample, monkeypatch):
+    wild = replace(SYSTEMS["S1"], recipe=SYSTEMS["S1"].recipe | {"learning_rate": 1e30})
+    monkeypatch.setitem(SYSTEMS, "S1", wild)
+    with pytest.raises(ValueError, match=r"S1, seed 0: in epoch 1 .* no longer a number"):
         reproduce("S1", epochs=1, folder=tmp_path)
+    assert list(tmp_path.glob("*.json")) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["S1", "S99"], "'S99' is not a system"),
+        (["S1", "--epochs", "0"], "epochs must be a whole number from 1 on, got 0"),
+        (["S1", "--seeds", "0"], "--seeds must be a whole number from 1 on, got 0"),
+        (["S1", "--seeds", "-2"], "--seeds must be a whole number from 1 on, got -2"),
+    ],
+)
+def test_the_command_line_refuses_before_anything_is_trained(
+    tmp_path, sample, monkeypatch, options, words
+):
+    monkeypatch.setattr(sys, "argv", ["reproduce", *options, "--results", str(tmp_path)])
+    with pytest.raises(SystemExit, match=words):
+        import_module("cnnlab.reproduce").main()
+    assert list(tmp_path.iterdir()) == []

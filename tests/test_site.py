@@ -34,6 +34,13 @@ def test_page_is_there_and_not_empty(name):
 
 
 @pytest.mark.parametrize("name", PAGES)
+def test_page_says_under_which_licences_it_is(name):
+    footer = page(name).find("footer", class_="bd-footer-content").get_text(" ", strip=True)
+    for part in ("Code: MIT", "text and figures: CC BY 4.0", "digits: MNIST, CC BY-SA 3.0"):
+        assert part in footer
+
+
+@pytest.mark.parametrize("name", PAGES)
 def test_pictures_exist_and_are_described_and_numbered(name):
     for image in page(name).find("article").find_all("img"):
         assert image.get("alt") and image["alt"] != image["src"]
@@ -82,16 +89,14 @@ def address():
 
 
 @pytest.fixture
-def visit(browser, address):
+def visit(new_context, address):
     """Open a page with every other address blocked; collect what went wrong on it."""
-    contexts = []
 
     def open_page(path, look="light"):
         scheme, width = LOOKS[look]
-        context = browser.new_context(
+        context = new_context(
             viewport={"width": width, "height": 900}, color_scheme=scheme, reduced_motion="reduce"
         )
-        contexts.append(context)
         context.set_default_timeout(120_000)  # a busy machine is slow, not wrong
         tab = context.new_page()
         tab.problems = []
@@ -110,9 +115,7 @@ def visit(browser, address):
         tab.goto(f"{address}/{path}", wait_until="networkidle")
         return tab
 
-    yield open_page
-    for context in contexts:
-        context.close()
+    return open_page
 
 
 @pytest.mark.parametrize("look", LOOKS)
@@ -126,6 +129,7 @@ def test_page_in_a_browser_without_a_network(visit, name, look):
     if formulas:
         tab.wait_for_selector("mjx-container")
         assert tab.locator("article mjx-container").count() >= formulas
+        assert tab.locator("article mjx-assistive-mml math").count() >= formulas  # to be read aloud
         assert tab.locator("mjx-merror").count() == 0
     broken = "images => images.filter(i => !i.complete || i.naturalWidth === 0).map(i => i.src)"
     assert tab.locator("article img").evaluate_all(broken) == []
@@ -199,15 +203,13 @@ def test_live_pieces_start_and_are_light(visit, address, name):
     assert tab.problems == []
 
 
-def test_live_pieces_start_on_a_page_opened_as_a_file(browser):
-    tab = browser.new_page()
+def test_live_pieces_start_on_a_page_opened_as_a_file(new_context):
+    tab = new_context().new_page()
     tab.goto((SITE / "book" / "02-convolution.html").as_uri())
     assert tab.locator("cnn-conv-stepper .words").inner_text()
-    tab.close()
 
 
-def test_without_javascript_the_picture_stays(browser, address):
-    tab = browser.new_context(java_script_enabled=False).new_page()
+def test_without_javascript_the_picture_stays(new_context, address):
+    tab = new_context(java_script_enabled=False).new_page()
     tab.goto(f"{address}/book/02-convolution.html")
     assert tab.locator("cnn-conv-stepper img").is_visible()
-    tab.context.close()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from cnnlab import training
-from cnnlab.training import Device, Run, device, fit
+from cnnlab.training import Device, Training, device, fit
 from keras import layers
 
 CPU = Device("a test CPU", 0, "float32", 1.0)
@@ -133,9 +133,9 @@ def test_fit_builds_the_model_in_the_scope_of_its_device(gpus, monkeypatch):
 # Training
 
 
-def test_a_run_tells_what_was_done(no_measuring):
+def test_a_training_tells_what_was_done(no_measuring):
     run = fit(small_net, X, Y, epochs=3, seed=5, validation=(X[:20], Y[:20]))
-    assert isinstance(run, Run) and isinstance(run.model, keras.Model)
+    assert isinstance(run, Training) and isinstance(run.model, keras.Model)
     assert sorted(run.history) == ["accuracy", "loss", "val_accuracy", "val_loss"]
     for values in run.history.values():
         assert len(values) == 3 and all(type(value) is float for value in values)
@@ -169,47 +169,69 @@ def test_batch_size_decides_the_number_of_steps(no_measuring):
     assert int(run.model.optimizer.iterations.numpy()) == 2 * 3
 
 
+def test_numpy_numbers_are_numbers(no_measuring):
+    run = fit(small_net, X, Y, epochs=np.int64(1), batch_size=np.int32(45), seed=np.uint8(4))
+    assert len(run.history["loss"]) == 1 and type(run.seed) is int and run.seed == 4
+
+
 def test_progress_is_one_line_written_over(no_measuring, capsys):
-    fit(small_net, X, Y, epochs=3, validation=(X, Y), label="a small net")
-    out = capsys.readouterr().out
-    assert out.count("\n") == 1 and out.endswith("\n")
-    *_, last = out.strip().split("\r")
-    numbers = r"\(\d+ s\): accuracy 0\.\d{3}, loss \d\.\d{3}, val accuracy 0\.\d{3}, val loss"
-    assert re.match(rf"a small net: epoch 3 of 3 {numbers} \d\.\d{{3}}", last)
+    """On stderr, where it is seen and no notebook compares it; several trainings, several lines."""
+    for seed in range(2):
+        fit(small_net, X, Y, epochs=3, validation=(X, Y), seed=seed, label=f"a small net, {seed}")
+    out, shown = capsys.readouterr()
+    assert out == "" and shown.count("\n") == 2 and shown.endswith("\n")
+    for seed, line in enumerate(shown.split("\n")[:2]):
+        *_, last = line.split("\r")
+        metrics = ", ".join(rf"{name}=\d\S*" for name in ("accuracy", "loss", "val_accuracy"))
+        assert re.match(rf"a small net, {seed}: epoch 3 of 3 .* left, {metrics}, val_loss=\d", last)
 
 
 def test_long_epochs_show_how_much_is_left(no_measuring, capsys, monkeypatch):
     """A clock on which every look takes a second."""
     ticks = iter(range(10_000))
-    monkeypatch.setattr(training.time, "perf_counter", lambda: next(ticks))
+    monkeypatch.setattr("tqdm.std.time", lambda: next(ticks))
     fit(small_net, X, Y, epochs=2, batch_size=9)
-    shown = capsys.readouterr().out
-    done = [int(n) for n in re.findall(r"(\d+)%, about \d+ s left", shown)]
-    assert len(done) == 20 and done == sorted(done) and done[9] == 50 and done[-1] == 100
+    shown = capsys.readouterr().err.split("\r")
+    found = [re.match(r"epoch (\d) of 2 .* (\d\d):(\d\d) left, \w+=", line) for line in shown]
+    found = [tuple(map(int, match.groups())) for match in found if match]
+    assert {epoch for epoch, *_ in found} == {1, 2}
+    left = [60 * minutes + seconds for _, minutes, seconds in found]
+    assert len(set(left)) > 10 and max(left[:10]) > left[10] > left[-5] > left[-1] == 0
 
 
-def test_in_a_notebook_progress_is_one_output_that_changes(no_measuring, capsys, monkeypatch):
-    import IPython
+def test_a_stopped_training_ends_its_line(no_measuring, capsys, monkeypatch):
+    def stop(*args, **settings):
+        raise KeyboardInterrupt
 
-    shown = []
+    monkeypatch.setattr(keras.Sequential, "fit", stop)
+    with pytest.raises(KeyboardInterrupt):
+        fit(small_net, X, Y, epochs=1)
+    assert capsys.readouterr().err.endswith("\n")
 
-    class Handle:
-        def update(self, data, raw):
-            shown.append(data["text/plain"])
 
-    def display(data, raw, display_id):
-        shown.append(data["text/plain"])
-        return Handle()
+def test_in_a_notebook_progress_is_text_that_is_seen_and_no_widget(tmp_path):
+    import nbformat
+    from nbclient import NotebookClient
 
-    class Shell:
-        kernel = object()
+    code = """
+import cnnlab, keras, numpy as np
+from cnnlab import training
 
-    monkeypatch.setattr(training.time, "perf_counter", lambda: 0.0)  # no time passes in an epoch
-    monkeypatch.setattr(IPython, "get_ipython", Shell)
-    monkeypatch.setattr(IPython.display, "display", display)
-    fit(small_net, X, Y, epochs=4)
-    assert [line.split(" (")[0] for line in shown] == [f"epoch {i} of 4" for i in range(1, 5)]
-    assert capsys.readouterr().out == ""
+def build():
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    return model
+
+training.device = lambda: training.Device("a test CPU", 0, "float32", 1.0)
+training.fit(build, np.ones((8, 2)), np.ones(8), epochs=2, batch_size=4, label="tiny");
+"""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
+    NotebookClient(notebook, kernel_name="python3", timeout=600).execute(cwd=str(tmp_path))
+    outputs = notebook.cells[0].outputs
+    assert {(output.output_type, output.get("name")) for output in outputs} == {
+        ("stream", "stderr")
+    }
+    assert re.search(r"\rtiny: epoch 2 of 2 .*loss=", "".join(output.text for output in outputs))
 
 
 def not_compiled():
@@ -225,7 +247,16 @@ def not_compiled():
         (dict(build=lambda: None), "return a compiled Keras model"),
         (dict(y=Y[:-1]), "equally long.*90 and 89"),
         (dict(x=X[:0], y=Y[:0]), "not empty.*0 and 0"),
-        (dict(epochs=0), "epochs must be at least 1, got 0"),
+        (dict(epochs=0), "epochs must be a whole number from 1 on, got 0"),
+        (dict(epochs=-1), "epochs must be a whole number.*got -1"),
+        (dict(epochs=1.0), "epochs must be a whole number.*got 1.0"),
+        (dict(epochs=True), "epochs must be a whole number.*got True"),
+        (dict(epochs=None), "epochs must be a whole number.*got None"),
+        (dict(batch_size=0), "batch_size must be a whole number from 1 on, got 0"),
+        (dict(batch_size=2.5), "batch_size must be a whole number.*got 2.5"),
+        (dict(seed=-1), "seed must be a whole number from 0 to 4294967295, got -1"),
+        (dict(seed=2**32), "seed must be a whole number from 0 to 4294967295"),
+        (dict(seed="0"), "seed must be a whole number.*got '0'"),
     ],
 )
 def test_bad_input_is_named(change, words, no_measuring):

@@ -1,13 +1,18 @@
-"""Setting and grading the assignments. Nothing here imports the course's own package.
+"""Setting and grading the assignments.
 
 | module | what it does |
 |---|---|
+| `notebooks` | a text → a notebook; the chapters are made so, too |
 | `masters` | one text with solutions → the students' notebook, and the one to grade by |
 | `submissions` | finds the students' notebooks in a download, puts each into order |
-| `sandbox` | a Python kernel that sees no network and no files but the course's |
+| `sandbox` | a Python interpreter that sees no network and no files but the course's |
 | `guard` | runs beside the tests, and notices when somebody tampers with them |
 | `grading` | runs one submission, and many, on all cores |
 | `report` | tables, upload files, feedback pages, statistics |
 
 `python -m classroom release` and `python -m classroom grade FROM TO` are the two commands.
+
+A class of students is called a cohort here, since `class` is a word of Python. Of the course's own
+package, `cnnlab`, all that is imported is `files`; the sandbox shows the students' notebooks
+all of it.
 """

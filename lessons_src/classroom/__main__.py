@@ -11,7 +11,7 @@ from . import grading, masters, report, sandbox, submissions
 
 def release(options):
     """Masters → the students' notebooks in book/assignments/."""
-    found = masters.find(options.masters, options.group)
+    found = masters.find(options.masters, options.cohort)
     for name in options.names or found:
         if name not in found:
             raise masters.MasterError(f"There is no master {name}; there are {', '.join(found)}.")
@@ -39,27 +39,27 @@ def grade(options):
         )
     master = known.get(options.assignment) or submissions.which(found, known)
     folder = Path(options.to)
-    before = report.check_folder(master, folder)
-    group = options.group or submissions.group(found, master, [r.group for r in before])
-    master = replace(master, group=group)
+    earlier = [result.cohort for result in report.check_folder(master, folder)]
+    cohort = options.cohort or submissions.which_cohort(found, master, earlier)
+    master = replace(master, cohort=cohort)
     kind = sandbox.choose(options.unsafe)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     jobs = options.jobs or cores
     limits = sandbox.Limits(cell=options.cell_seconds, total=options.total_seconds)
     limits = replace(limits, threads=max(1, cores // jobs))
-    print(f"{len(found)} submissions to {master.name}, class {master.group}, {jobs} at a time.")
+    print(f"{len(found)} submissions to {master.name}, class {master.cohort}, {jobs} at a time.")
     print(f"Sandbox: {kind}; {sandbox.KINDS[kind]}.", flush=True)
     results = grading.grade_all(found, master, folder / "results", kind, limits, jobs, say)
-    book = report.Book(master, folder, results)
-    book.write(kind, sources(found, master))
+    grade_book = report.GradeBook(master, folder, results)
+    grade_book.write(kind, sources(found, master))
     strange = sum(grading.WORKED_OUT in note for r in results for note in r.notes)
     if strange:
         print(
             f"{strange} answers fit the name in the notebook, not that of the download: see the "
             "report. A class list (ROSTER=) tells which name is whose."
         )
-    if book.waiting():
-        print(f"{book.waiting()} answers wait for a grade by hand: see {folder / 'report.html'}.")
+    if waiting := grade_book.waiting():
+        print(f"{waiting} answers wait for a grade by hand: see {folder / 'report.html'}.")
     print(f"Grades: {folder / 'grades.csv'}. Report: {folder / 'report.html'}.")
 
 
@@ -91,14 +91,14 @@ def main():
     command = commands.add_parser("release", parents=[common], help=release.__doc__)
     command.add_argument("names", nargs="*", help="masters, without .md; all if none is given")
     command.add_argument("--to", default=masters.PAGES, help="where the notebooks go")
-    command.add_argument("--class", dest="group", default="demo", help="variants depend on it")
+    command.add_argument("--class", dest="cohort", default="demo", help="variants depend on it")
     command.set_defaults(run=release)
     command = commands.add_parser("grade", parents=[common], help=grade.__doc__)
     command.add_argument("source", metavar="FROM", help="folder with the students' notebooks")
     command.add_argument("to", metavar="TO", help="folder for grades, feedback and upload files")
     command.add_argument("--assignment", help="the master's name, if it is not clear")
     command.add_argument("--roster", help="class list (CSV): `student`, and names or numbers")
-    command.add_argument("--class", dest="group", help="the class, if the notebooks do not tell")
+    command.add_argument("--class", dest="cohort", help="the class, if the notebooks do not tell")
     command.add_argument("--jobs", type=positive, help="submissions at a time (default: all cores)")
     command.add_argument("--cell-seconds", type=float, default=30)
     command.add_argument("--total-seconds", type=float, default=300)

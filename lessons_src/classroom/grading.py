@@ -18,12 +18,13 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from cnnlab.files import written_whole
 from nbformat.v4 import new_output
 from nbgrader.utils import determine_grade, is_locked, is_solution
 
 from . import sandbox, submissions
 from .masters import by_hand, is_test, label, question, split
-from .sandbox import Kernel, KernelDied, KernelHangs, Limits
+from .sandbox import Interpreter, InterpreterDied, InterpreterHangs, Limits
 
 GUARD = (Path(__file__).parent / "guard.py").read_text(encoding="utf-8")
 SOURCES = sorted(Path(__file__).parent.glob("*.py"))
@@ -44,7 +45,7 @@ class Result:
     lms: str = "plain"
     lms_id: str = ""
     key: str = ""  # who handed in, as the download knows it
-    group: str = ""  # the class
+    cohort: str = ""  # the class
     status: str = "graded"
     points: dict = field(default_factory=dict)  # question → points, None where a person grades
     tests: dict = field(default_factory=dict)  # question → which test failed ("hidden 2")
@@ -120,11 +121,11 @@ def _bound(tree):
     return names
 
 
-class Run:
-    """One submission, cell by cell."""
+class SubmissionGrader:
+    """Runs one submission and grades it, cell by cell."""
 
-    def __init__(self, kernel, master, result, others, deadline):
-        self.kernel, self.master, self.result = kernel, master, result
+    def __init__(self, interpreter, master, result, others, deadline):
+        self.interpreter, self.master, self.result = interpreter, master, result
         self.others, self.deadline = others, deadline
         self.guard = f"guard_{secrets.token_hex(4)}"
         self.given = set(dir(builtins))
@@ -133,7 +134,7 @@ class Run:
 
     def start(self):
         names = f"{{'NAME': {self.guard!r}, 'SHELL': get_ipython()}}"
-        reply = self.kernel.run(f"exec({GUARD!r}, {names})")
+        reply = self.interpreter.run(f"exec({GUARD!r}, {names})")
         if not reply.ok:
             raise RuntimeError(f"the guard did not start: {reply.name} {reply.text}")
 
@@ -142,9 +143,9 @@ class Run:
         that of the whole notebook."""
         left = self.deadline - time.monotonic()
         if left <= 0:
-            raise KernelHangs
-        seconds = left if given else min(left, self.kernel.limits.cell)
-        return self.kernel.run(source, seconds=seconds, **options)
+            raise InterpreterHangs
+        seconds = left if given else min(left, self.interpreter.limits.cell)
+        return self.interpreter.run(source, seconds=seconds, **options)
 
     def cell(self, cell):
         """Run one cell of the notebook."""
@@ -174,7 +175,7 @@ class Run:
             self.run("", values={"_": f"{self._guard}.spare()"})
         if reply.late:
             self.result.look = True  # was the computer too slow?
-            note = f"{name} ran longer than {self.kernel.limits.cell:g} s and was stopped"
+            note = f"{name} ran longer than {self.interpreter.limits.cell:g} s and was stopped"
         else:
             note = f"{name} ends with {reply.name}: {clean(reply.text)}".rstrip(": ")
         self.result.notes.append(f"{note[0].upper()}{note[1:]}.")
@@ -228,7 +229,7 @@ class Run:
             text = f"Not counted: {', '.join(touched)} had been replaced."
         elif reply.late:
             self.result.look = True
-            text = f"The test ran longer than {self.kernel.limits.cell:g} s and was stopped."
+            text = f"The test ran longer than {self.interpreter.limits.cell:g} s and was stopped."
         elif reply.name == "AssertionError":
             text = text or "A test failed."
         elif not reply.ok:
@@ -250,7 +251,7 @@ class Run:
         typed = self.run("", values={"id": "str(STUDENT)[:100]"}).values
         typed = ast.literal_eval(typed.get("id", "''"))
         names = dict.fromkeys([typed, *self.others] if typed else self.others)
-        end = time.monotonic() + self.kernel.limits.cell
+        end = time.monotonic() + self.interpreter.limits.cell
         for other in names:
             if other == self.result.student or time.monotonic() > end:
                 continue
@@ -278,7 +279,7 @@ def where(cell):
 
 
 def clean(text):
-    """A message as a person wants it: short, one line, without the kernel's file names."""
+    """A message as a person wants it: short, one line, without the interpreter's file names."""
     text = re.sub(r"\((?:\d+\.py|<[^>]*>), line", "(line", str(text))
     text = re.sub(r"\x1b\[[0-9;]*m", "", " ".join(text.split()))
     return text if len(text) <= KEPT else text[: KEPT - 1] + "…"
@@ -321,13 +322,13 @@ def grade(submission, master, kind, limits=Limits(), others=()):  # noqa: B008 (
             raise submissions.Unreadable(f"There is no notebook (.ipynb), only: {names}.")
         notebook = submissions.read(path)
         cells, notes = submissions.fit(notebook, master.template)
-        group = master.made_for(notebook) or master.group
-        if group != master.group:
-            notes.append(f"The notebook is for the class {group}, graded for {master.group}.")
+        cohort = master.made_for(notebook) or master.cohort
+        if cohort != master.cohort:
+            notes.append(f"The notebook is for the class {cohort}, graded for {master.cohort}.")
         several = sum(file.suffix.lower() == ".ipynb" for file in submission.files)
         if several > 1:
             notes.append(f"{several} notebooks were handed in; {path.name} was graded.")
-        result.look = group != master.group or several > 1
+        result.look = cohort != master.cohort or several > 1
         result.notes += notes
         run_cells(cells, master, kind, limits, others, result)
     except submissions.Unreadable as error:
@@ -338,45 +339,47 @@ def grade(submission, master, kind, limits=Limits(), others=()):  # noqa: B008 (
 
 def _blank(one, master):
     """The result before anything was run."""
-    result = Result(one.student, master.name, one.name, one.lms, one.lms_id, one.key, master.group)
+    result = Result(one.student, master.name, one.name, one.lms, one.lms_id, one.key, master.cohort)
     result.notes += one.notes
     result.points = {name: 0.0 for name in master.points}
     return result
 
 
 def run_cells(cells, master, kind, limits, others, result):
-    """Run the cells in a kernel of their own and fill in the result."""
+    """Run the cells in an interpreter of their own and fill in the result."""
     number, cell = 0, None
-    with Kernel(kind, limits, result.student) as kernel:
-        run = Run(kernel, master, result, others, time.monotonic() + limits.total)
-        run.start()
+    with Interpreter(kind, limits, result.student) as interpreter:
+        grader = SubmissionGrader(
+            interpreter, master, result, others, time.monotonic() + limits.total
+        )
+        grader.start()
         try:
             for number, cell in enumerate(cells):  # noqa: B007 (used when it stops)
-                run.cell(cell)
-        except KernelDied as end:
+                grader.cell(cell)
+        except InterpreterDied as end:
             result.status = "crashed"
             result.notes.append(f"{end} in {where(cell)}; nothing after it was run.")
-        except KernelHangs:
+        except InterpreterHangs:
             result.status = "timeout"
             result.notes.append(
                 f"{where(cell)[0].upper()}{where(cell)[1:]} ran too long and could not be stopped; "
                 "nothing after it was run."
-                if time.monotonic() < run.deadline
+                if time.monotonic() < grader.deadline
                 else f"The notebook ran longer than {limits.total:g} s and was stopped in "
                 f"{where(cell)}."
             )
         stopped = cells[number:] if result.status != "graded" else []
         for rest in stopped:
             if by_hand(rest):
-                run.read_answer(rest)
+                grader.read_answer(rest)
             elif is_test(rest):
                 result.messages[question(rest)] = "Not run."
-    if run.flags:
+    if grader.flags:
         result.status = "tampered"
-        if run.broken:
+        if grader.broken:
             result.points = {q: p if p is None else 0.0 for q, p in result.points.items()}
         result.notes.insert(
-            0, f"Tampering: {'; '.join(run.flags)}. What it touches gives no points."
+            0, f"Tampering: {'; '.join(grader.flags)}. What it touches gives no points."
         )
     result.notes = [hide(note, master) for note in result.notes]
 
@@ -412,27 +415,31 @@ def safe(name):
 
 
 def write(path, text):
-    """Write a file whole or not at all."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    """Write a text whole or not at all; what no file can hold (half a character) becomes a “?”."""
+    with written_whole(path) as part:
         part.write_text(text, encoding="utf-8", errors="replace", newline="")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def load(path):
-    """A result file, or None."""
+    """The result in a file, or None."""
     try:
-        return Result(**json.loads(path.read_text(encoding="utf-8")))
+        known = json.loads(path.read_text(encoding="utf-8"))
+        if "group" in known:  # what earlier versions of the course called it
+            known["cohort"] = known.pop("group")
+        return Result(**known)
     except (OSError, ValueError, TypeError):
         return None
+
+
+def stored(folder):
+    """The results in a folder; parts that a stopped run left there (.…) are none."""
+    return [result for path in sorted(folder.glob("[!.]*.json")) if (result := load(path))]
 
 
 def grade_all(found, master, folder, kind, limits, jobs, say=print):
     """Grade every submission whose result is not there yet; gives all results."""
     folder.mkdir(parents=True, exist_ok=True)
-    earlier = [done.student for done in map(load, sorted(folder.glob("*.json"))) if done]
+    earlier = [done.student for done in stored(folder)]
     todo, others = [], list(dict.fromkeys([one.student for one in found] + earlier))
     for one in found:
         target, mark = folder / f"{safe(one.key)}.json", fingerprint(one, master, kind, limits)

@@ -1,4 +1,4 @@
-"""What stands beside the tests in the student's own process. Its text is sent into each kernel.
+"""What stands beside the tests in the student's own process. Its text is run in each interpreter.
 
 It catches casual cheating, not a determined attacker: whoever shares a process with the tests can
 in the end change anything in it. That is why a flagged notebook is shown to a person.

@@ -14,21 +14,24 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import jupytext
 import nbformat
+from cnnlab.files import written_whole
 from nbgrader import preprocessors as nbg
 from nbgrader.utils import is_grade, is_solution
 from nbgrader.validator import Validator
 from traitlets.config import Config
 
+from .notebooks import from_text
+
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "lessons_src" / "assignments"
 PAGES = ROOT / "book" / "assignments"
 MARK = re.compile(r"\b(BEGIN|END) (SOLUTION|HIDDEN TESTS|MARK SCHEME)\b")
-QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1", "PYTHONWARNINGS": "ignore"}
-KERNEL = {
-    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-    "language_info": {"name": "python"},
+ENVIRONMENT = {  # of a notebook that is graded: no log, no GPU, the built-in data
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "CUDA_VISIBLE_DEVICES": "-1",
+    "PYTHONWARNINGS": "ignore",
+    "CNNLAB_TIER": "sample",
 }
 
 
@@ -73,10 +76,10 @@ def split(source):
 
 @dataclass
 class Master:
-    """One assignment. `group` is the class that takes it; variants depend on it."""
+    """One assignment. `cohort` is the class that takes it; variants depend on it."""
 
     path: Path
-    group: str = "demo"
+    cohort: str = "demo"
 
     @property
     def name(self):
@@ -85,12 +88,8 @@ class Master:
     @cached_property
     def notebook(self):
         """The master itself, with solutions and hidden tests."""
-        text = self.path.read_text(encoding="utf-8").replace("@CLASS@", self.group)
-        notebook = jupytext.reads(text, fmt="md:myst")
-        for number, cell in enumerate(notebook.cells, 1):
-            cell.id = f"cell-{number}"
-        notebook.metadata = copy.deepcopy(KERNEL)
-        return notebook
+        text = self.path.read_text(encoding="utf-8")
+        return from_text(text.replace("@CLASS@", self.cohort))
 
     @property
     def title(self):
@@ -160,9 +159,9 @@ def _convert(notebook, *steps):
     return notebook
 
 
-def find(folder=FOLDER, group="demo"):
+def find(folder=FOLDER, cohort="demo"):
     """All masters of a folder, by name."""
-    masters = {path.stem: Master(path, group) for path in sorted(Path(folder).glob("*.md"))}
+    masters = {path.stem: Master(path, cohort) for path in sorted(Path(folder).glob("*.md"))}
     if not masters:
         raise MasterError(f"There is no master (NAME.md) in {folder}.")
     return masters
@@ -206,7 +205,7 @@ def validate(master):
     quiet.IgnorePattern.enabled, quiet.IgnorePattern.pattern = True, "(?s)."
     steps = [*Validator().preprocessors, nbg.IgnorePattern]  # what libraries log is not a mistake
     found, before = [], dict(os.environ)
-    os.environ.update(QUIET | {"CNNLAB_TIER": "sample"})
+    os.environ.update(ENVIRONMENT)
     try:
         with tempfile.TemporaryDirectory() as folder:
             for notebook, invert in [(master.notebook, False), (master.student_copy, True)]:
@@ -242,7 +241,6 @@ def release(master, folder=PAGES):
         raise MasterError(f"{master.name} was not released.\n" + "\n".join(wrong))
     target = Path(folder) / f"{master.name}.ipynb"
     target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_suffix(".part")
-    nbformat.write(master.student_copy, part)
-    part.replace(target)  # written whole or not at all
+    with written_whole(target) as part:
+        nbformat.write(master.student_copy, part)
     return target

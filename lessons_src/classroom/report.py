@@ -8,8 +8,10 @@ import shutil
 from collections import Counter
 from html import escape
 
+from cnnlab.files import written_whole
+
 from . import submissions
-from .grading import UNANSWERED, copies, load, safe, write
+from .grading import UNANSWERED, copies, safe, stored, write
 from .masters import by_hand, question
 from .sandbox import KINDS
 
@@ -30,7 +32,7 @@ SEEN = "by-hand.json"  # what was typed for which answer
 
 
 class Mixed(Exception):
-    """The folder of grades belongs to another assignment."""
+    """Going on would mix up grades or lose some; the message says what to do."""
 
 
 def column(master, name):
@@ -86,12 +88,12 @@ def typed(path, master, results):
     return found
 
 
-class Book:
+class GradeBook:
     """All results of one assignment, with the grades that people gave."""
 
     def __init__(self, master, folder, results):
         self.master, self.folder = master, folder
-        everyone = {r.key: r for r in [*stored(folder), *results]}
+        everyone = {r.key: r for r in [*stored(folder / "results"), *results]}
         self.results = sorted(everyone.values(), key=lambda r: (r.student, r.key))
         self.typed = typed(folder / "grades.csv", master, self.results)
         mine = {"student", "status", *master.points, ADJUST, "total", "of", "seconds"}
@@ -306,7 +308,8 @@ class Book:
         grades = self.folder / "grades.csv"
         table = "\ufeff" + csv_text(self.table())  # the mark tells a spreadsheet that it is UTF-8
         if grades.exists() and grades.read_bytes() != table.encode("utf-8", "replace"):
-            shutil.copy(grades, f"{grades}.before")
+            with written_whole(f"{grades}.before") as part:
+                shutil.copy(grades, part)
         write(grades, table)
         tables = {"canvas": self.canvas(), "moodle": self.moodle()}
         for name, rows in (tables | {"statistics": self.statistics()}).items():
@@ -347,14 +350,9 @@ def page(title, body):
     )
 
 
-def stored(folder):
-    """The results that a folder holds."""
-    return [r for r in map(load, sorted((folder / "results").glob("*.json"))) if r]
-
-
 def check_folder(master, folder):
     """The results of an earlier run; refuses a folder in which something would be lost."""
-    results = stored(folder)
+    results = stored(folder / "results")
     for result in results:
         if result.assignment != master.name:
             raise Mixed(

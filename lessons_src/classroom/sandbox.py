@@ -1,4 +1,4 @@
-"""A Python kernel for one submission: no network, no files but the course's, little memory.
+"""A Python interpreter for one submission: no network, no files but the course's, little memory.
 
 Three strengths, named in every report: `bubblewrap`; `unshare`, which cuts the network but leaves
 the files readable; and none at all, only on request.
@@ -6,7 +6,6 @@ the files readable; and none at all, only on request.
 
 import contextlib
 import ctypes
-import importlib.util
 import os
 import queue
 import shutil
@@ -19,11 +18,12 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+import cnnlab
 import psutil
 from jupyter_client import BlockingKernelClient
 from jupyter_client.connect import write_connection_file
 
-from .masters import QUIET
+from .masters import ENVIRONMENT
 
 KINDS = {
     "bubblewrap": "each notebook saw neither the network nor any file but the course's",
@@ -47,11 +47,11 @@ class Limits:
     threads: int = 1
 
 
-class KernelDied(Exception):
-    """The kernel ended, or had to be ended, while it ran a cell; the message says why."""
+class InterpreterDied(Exception):
+    """The interpreter ended, or had to be ended, while it ran a cell; the message says why."""
 
 
-class KernelHangs(Exception):
+class InterpreterHangs(Exception):
     """A cell ran too long and could not be interrupted."""
 
 
@@ -94,7 +94,7 @@ def choose(unsafe=False):
 
 
 def wrap(kind, limits, folder):
-    """The command that goes before the kernel's own. `folder` is all that the kernel may change."""
+    """The command that goes before Python's own. `folder` is all that Python may change."""
     command = []
     if shutil.which("prlimit"):
         least = limits.memory * 7 // 8  # the rest is for the tests, after a cell took all
@@ -116,21 +116,21 @@ def wrap(kind, limits, folder):
         command += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
     size = ["--size", str(limits.file)] if bwrap_can("--size") else []
     command += [*size, "--tmpfs", "/tmp", *size, "--tmpfs", "/w", "--chdir", "/w"]
-    course = importlib.util.find_spec("cnnlab")
-    places = [sys.prefix, sys.base_prefix, *(course.submodule_search_locations if course else [])]
+    places = [sys.prefix, sys.base_prefix, *cnnlab.__path__]
+    # Of the course just the package: beside it lie the masters.
     for place in sorted({str(Path(p).resolve()) for p in places} | {sys.prefix}):
         command += ["--ro-bind", place, place]
     return [*command, "--bind", folder, folder]
 
 
 def environment(kind, limits, folder, student):
-    """What the kernel is told. Nothing of this process's own environment goes in."""
+    """What the interpreter is told. Nothing of this process's own environment goes in."""
     home = "/w" if kind == "bubblewrap" else folder
     threads = dict.fromkeys(
         ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"], str(limits.threads)
     )
     return {
-        **QUIET,
+        **ENVIRONMENT,
         **threads,
         "TF_NUM_INTEROP_THREADS": "1",
         "HOME": home,
@@ -139,7 +139,6 @@ def environment(kind, limits, folder, student):
         "MPLBACKEND": "agg",
         "MPLCONFIGDIR": f"{folder}/matplotlib",
         "PIP_RETRIES": "0",
-        "CNNLAB_TIER": "sample",
         "CNNLAB_STUDENT": student,
     }
 
@@ -163,15 +162,18 @@ def resident(process, fairly=False):
         return 0
 
 
-class Kernel:
-    """`with Kernel(…) as kernel: kernel.run("1 + 1")`"""
+class Interpreter:
+    """A Python process of its own: `with Interpreter(…) as python: python.run("1 + 1")`.
+
+    It is what Jupyter calls a kernel; in this course, a kernel is what a convolution has.
+    """
 
     def __init__(self, kind, limits, student=""):
         self.kind, self.limits, self.student = kind, limits, student
 
     def __enter__(self):
         self.folder = tempfile.mkdtemp(prefix="grade-")
-        fonts = Path(self.folder) / "matplotlib"  # else each kernel would look for fonts anew
+        fonts = Path(self.folder) / "matplotlib"  # else each interpreter would look for fonts anew
         fonts.mkdir()
         for path in font_caches():
             shutil.copy(path, fonts)
@@ -219,9 +221,9 @@ class Kernel:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _watch(self):
-        """End a kernel whose processes take too much together; the system limits each alone."""
+        """End a Python whose processes take too much together; the system limits each alone."""
         if self.process.poll() is not None:
-            raise KernelDied("Python ended")
+            raise InterpreterDied("Python ended")
         processes = [psutil.Process(self.process.pid)]
         processes += processes[0].children(recursive=True)
         memory = sum(map(resident, processes))
@@ -232,10 +234,10 @@ class Kernel:
         if memory > self.limits.memory or disk > self.limits.file or len(processes) > PROCESSES:
             os.killpg(self.process.pid, signal.SIGKILL)
             much = f"{len(processes)} processes, {memory / (1 << 30):.0f} GiB"
-            raise KernelDied(f"Python was stopped because it took too much ({much})")
+            raise InterpreterDied(f"Python was stopped because it took too much ({much})")
 
     def _reply(self, message, deadline):
-        """The kernel's answer to a message, or None at the deadline."""
+        """The interpreter's answer to a message, or None at the deadline."""
         while (left := deadline - time.monotonic()) > 0:
             try:
                 reply = self.client.get_shell_msg(timeout=min(left, 0.5))
@@ -261,7 +263,7 @@ class Kernel:
             self.client.control_channel.send(self.client.session.msg("interrupt_request", {}))
             reply = self._reply(message, time.monotonic() + 10)
             if reply is None:
-                raise KernelHangs
+                raise InterpreterHangs
         content = reply["content"]
         found = {
             name: value["data"]["text/plain"]
@@ -279,7 +281,7 @@ class Kernel:
 
 @cache
 def font_caches():
-    """Matplotlib's list of fonts, made once for all kernels."""
+    """Matplotlib's list of fonts, made once for all interpreters."""
     try:
         import matplotlib.font_manager
     except ImportError:

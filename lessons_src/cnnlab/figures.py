@@ -9,7 +9,9 @@ import textwrap
 
 import numpy as np
 from matplotlib import colormaps, rc_context
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 BLUE, ORANGE, GREEN, PINK, SKY, RED, YELLOW, BLACK = COLOURS = (
     "#0072B2",
@@ -215,12 +217,7 @@ def ties(matrices, titles, *, alt, count, height=3.2, blocks=None):
     return Picture(draw, alt, (max(width, 2.6), height))
 
 
-_NINE = np.array(
-    [
-        [int(code[i : i + 2], 16) / 255 for i in (1, 3, 5)]
-        for code in (*COLOURS[:7], "#7F7F7F", "#000000")
-    ]
-)
+_NINE = np.array([to_rgb(code) for code in (*COLOURS[:7], "#7F7F7F", "#000000")])
 
 
 def fits(x, y, panels, *, window, names=("", ""), alt=""):
@@ -268,8 +265,6 @@ def curves(series, *, x_label, y_label, x=None, title="", percent=False, alt="")
         percent: format the y axis in per cent.
         alt: appended to the computed alt text.
     """
-    from matplotlib.ticker import MaxNLocator, PercentFormatter
-
     series = {name: np.atleast_2d(values) for name, values in series.items()}
 
     def draw(figure):
@@ -284,9 +279,9 @@ def curves(series, *, x_label, y_label, x=None, title="", percent=False, alt="")
         if percent:
             axis.yaxis.set_major_formatter(PercentFormatter(1))
 
-    form = "{:.1%}" if percent else "{:.3g}"
+    form = _form(percent)
     told = "; ".join(
-        f"{name} goes from {form.format(v.mean(axis=0)[0])} to {form.format(v.mean(axis=0)[-1])}"
+        f"{name} goes from {form(v.mean(axis=0)[0])} to {form(v.mean(axis=0)[-1])}"
         for name, v in series.items()
     )
     return Picture(draw, f"{y_label} against {x_label}: {told}. {alt}", (6.4, 3.4))
@@ -302,7 +297,6 @@ def curve_panels(panels, *, y_label, percent=False, alt=""):
         percent: format the y axis in per cent.
         alt: appended to the computed alt text.
     """
-    from matplotlib.ticker import PercentFormatter
 
     def draw(figure):
         axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
@@ -316,15 +310,20 @@ def curve_panels(panels, *, y_label, percent=False, alt=""):
         if max(len(series) for _, series in panels.values()) > 1:
             axes[0].legend()
 
-    form = "{:.1%}" if percent else "{:.3g}"
+    form = _form(percent)
     told = "; ".join(
-        f"against {x_label}, {name} goes from {form.format(v.mean(axis=0)[0])} at {x[0]:g} to "
-        f"{form.format(v.mean(axis=0)[-1])} at {x[-1]:g}, with a lowest point of "
-        f"{form.format(v.mean(axis=0).min())}"
+        f"against {x_label}, {name} goes from {form(v.mean(axis=0)[0])} at {x[0]:g} to "
+        f"{form(v.mean(axis=0)[-1])} at {x[-1]:g}, with a lowest point of "
+        f"{form(v.mean(axis=0).min())}"
         for x_label, (x, series) in panels.items()
         for name, v in ((n, np.atleast_2d(values)) for n, values in series.items())
     )
     return Picture(draw, f"{y_label}: {told}. {alt}", (8.6, 3.0))
+
+
+def _form(percent):
+    """The function that writes a value."""
+    return ("{:.1%}" if percent else "{:.3g}").format
 
 
 def _lines(axis, x, series):
@@ -462,12 +461,12 @@ def runs(results, *, x_label, percent=False, guess=None, alt=""):
         guess: where to draw a dotted line for guessing, or None.
         alt: appended to the computed alt text.
     """
-    form = "{:.1%}" if percent else "{:.3g}"
+    form = _form(percent)
     series = list(next(iter(results.values())))
     height = 0.34  # inches between two lines of dots
 
     def told(values):
-        mean, low, high = map(form.format, (values.mean(), values.min(), values.max()))
+        mean, low, high = map(form, (values.mean(), values.min(), values.max()))
         return f"{mean} ({low} to {high})" if len(values) > 1 else mean
 
     results = {
@@ -496,7 +495,7 @@ def runs(results, *, x_label, percent=False, guess=None, alt=""):
         axis.set_ylim(len(results) * step - 0.9, -0.8)
         if guess is not None:
             axis.axvline(guess, color="#777777", ls=":", lw=1.2, label="guessing")
-        if percent:
+        if percent:  # the numbers beside the dots have decimals, the axis needs none: 84%
             axis.xaxis.set_major_formatter(lambda x, _: f"{100 * x:.6g}%")
         axis.set_xlabel(f"{x_label}; {each}, mean (lowest to highest)")
         axis.grid(axis="x", color="#dddddd", linewidth=0.7)

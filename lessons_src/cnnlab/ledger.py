@@ -1,29 +1,45 @@
 """Counting: output sizes, parameters, multiply-adds, memory and receptive fields.
 
-Everything here is our own arithmetic on the layers' settings; Keras's counts are only what the
-tests compare with.
+Everything here is our own arithmetic on the layers' settings, as `cnnlab.network` reads them;
+Keras's counts are only what the results are compared with. Sizes and receptive fields follow
+Dumoulin and Visin, "A guide to convolution arithmetic for deep learning", 2016, arXiv:1603.07285,
+and Araujo, Norris and Sim, "Computing receptive fields of convolutional neural networks", 2019.
 """
 
+import re
 from dataclasses import dataclass
 from html import escape
 from math import ceil, inf, prod
 
-from cnnlab.windows import output_size
+import numpy as np
+
+from cnnlab.network import MERGING, describe
+from cnnlab.windows import output_size, same_padding
 
 __all__ = ["Ledger", "Row", "ledger"]
 
 
 @dataclass(frozen=True)
 class Row:
-    """One layer. Shapes are for one image; the receptive field is (rows, columns) in pixels."""
+    """One layer. Shapes are for one image.
+
+    `parameters`: weights and biases, of which gradients change `trainable`. A layer that is used
+        `again` has 0: its parameters are counted once.
+    `receptive_field`: (rows, columns) of the image that one value of the output can depend on, from
+        the first pixel to the last, for the value that sees most.
+    `unclipped`: what that would be if the image went on beyond its edges.
+    """
 
     name: str
     kind: str
     output_shape: tuple
     parameters: int
+    trainable: int
     multiply_adds: int
     activation_bytes: int
     receptive_field: tuple
+    unclipped: tuple
+    again: bool = False
 
 
 @dataclass(frozen=True)
@@ -38,6 +54,11 @@ class Ledger:
         return sum(row.parameters for row in self.rows)
 
     @property
+    def trainable(self):
+        """Those of the parameters that gradients change."""
+        return sum(row.trainable for row in self.rows)
+
+    @property
     def multiply_adds(self):
         """Multiply-adds to classify one image."""
         return sum(row.multiply_adds for row in self.rows)
@@ -48,24 +69,28 @@ class Ledger:
         return sum(row.activation_bytes for row in self.rows)
 
     def _cells(self):
-        head = ["layer", "kind", "output", "parameters", "multiply-adds", "bytes", "sees"]
+        """Head, body and totals of the table; trainable ones are told where some are not."""
+        counts = ["parameters", "trainable", "multiply_adds", "activation_bytes"]
+        if self.trainable == self.parameters:
+            counts.remove("trainable")
+        named = {"multiply_adds": "multiply-adds", "activation_bytes": "bytes"}
+        head = ["layer", "kind", "output", *(named.get(name, name) for name in counts), "sees"]
         body = [
             [
                 row.name,
-                row.kind,
+                row.kind + ", again" * row.again,
                 " × ".join(map(str, row.output_shape)),
-                f"{row.parameters:,}",
-                f"{row.multiply_adds:,}",
-                f"{row.activation_bytes:,}",
-                " × ".join(map(str, row.receptive_field)),
+                *(f"{getattr(row, name):,}" for name in counts),
+                _sees(row),
             ]
             for row in self.rows
         ]
-        totals = (self.parameters, self.multiply_adds, self.activation_bytes)
-        return head, body, ["total", "", "", *(f"{n:,}" for n in totals), ""]
+        totals = [f"{getattr(self, name):,}" for name in counts]
+        return head, body, ["total", "", "", *totals, ""]
 
     def __str__(self):
-        table = [self._cells()[0], *self._cells()[1], self._cells()[2]]
+        head, body, totals = self._cells()
+        table = [head, *body, totals]
         widths = [max(map(len, column)) for column in zip(*table, strict=True)]
         return "\n".join(
             "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
@@ -84,261 +109,497 @@ class Ledger:
         )
 
 
+def _sees(row):
+    seen, free = (" × ".join(map(str, size)) for size in (row.receptive_field, row.unclipped))
+    return seen if seen == free else f"{seen}, clipped from {free}"
+
+
 def ledger(model):
     """Count a built Keras model layer by layer.
 
     Multiply-adds (one multiplication and one addition), for one image:
-        Conv2D           height_out * width_out * kernel_h * kernel_w * channels_in * channels_out
-                         / groups
-        DepthwiseConv2D  height_out * width_out * kernel_h * kernel_w * channels_in * multiplier
+        Conv1D, Conv2D   places_out * kernel_size * channels_in * channels_out / groups
+        Conv2DTranspose  places_in * kernel_size * channels_in * channels_out
+        DepthwiseConv2D  places_out * kernel_size * channels_in * multiplier
         SeparableConv2D  a depthwise and a 1 x 1 convolution
         Dense            inputs * outputs, at each place
-        BatchNormalization, Rescaling, Normalization
+        the normalizations, Rescaling
                          one for each value
-        everything else  0 (comparisons, additions and activations are not counted)
-
-    A receptive field is how many (rows, columns) of the input image one output value can depend
-    on: from the first pixel to the last, for the value that sees most.
+        everything else  0 (comparisons, additions, activations and resizing are not counted)
 
     Args:
-        model: a `keras.Model` with one image input of shape (height, width, channels) or a vector.
+        model: a `keras.Model` that `cnnlab.network.describe` can read: one input of a fixed size,
+            which is an image (height, width, channels), a row of vectors or a vector; layers of the
+            kinds that it knows, models inside the model and layers used twice among them.
 
     Returns:
-        Ledger: one row a layer, in the model's order, and totals.
+        Ledger: one row a layer, in running order, and totals.
 
     Raises:
-        ValueError: if the model is not built or not channels-last, or holds a layer whose rule is
-            not known here; the message names it.
+        ValueError: if the model cannot be described, or one of its layers holds other parameters
+            than its settings say (LoRA, quantization); the message names it.
     """
-    if not getattr(model, "built", False) or not getattr(model, "inputs", None):
-        raise ValueError(
-            "The ledger reads Keras models made of layers whose shapes are known, got "
-            f"{type(model).__name__}. Give it a keras.Input, or call a Sequential model once."
-        )
-    known = {}  # id of a tensor -> (shape, fields by axis)
-    for tensor in model.inputs:
-        shape = tuple(tensor.shape[1:])
-        if None in shape:
-            raise ValueError(f"The input's size is not fixed: {shape}. Give keras.Input one.")
-        known[id(tensor)] = shape, tuple(_pixels(n) for n in shape[:2])
-    calls = _calls(model, set(known))
-    rows = []
-    for layer in model.layers:
-        if layer not in calls:  # the input layer
-            continue
-        inputs, output = calls[layer]
-        shapes, fields = zip(*(known[id(tensor)] for tensor in inputs), strict=True)
-        shape, fields, parameters, multiply_adds = _count(layer, shapes, fields)
-        known[id(output)] = shape, fields
+    network = describe(model)
+    sights, rows = {-1: _image(network.shape)}, []
+    for number, layer in enumerate(network.layers):
+        taken = [sights[source] for source in layer.inputs]
+        if layer.kind in MERGING:
+            counted = _join(layer)
+            sights[number] = _join_sights(layer, taken, counted.shape)
+        else:
+            counted = _RULES.get(layer.kind, _keep)(layer, *layer.input_shapes)
+            sights[number] = _look(layer, *taken, counted)
+        trainable, parameters = _parameters(layer, counted)
         rows.append(
             Row(
                 layer.name,
-                type(layer).__name__,
-                shape,
+                layer.kind,
+                counted.shape,
                 parameters,
-                multiply_adds,
-                prod(shape) * _bytes_per_value(layer),
-                tuple(map(_widest, fields)),
+                trainable,
+                counted.multiply_adds,
+                prod(counted.shape) * _bytes_per_value(layer.dtype),
+                *_widths(sights[number]),
+                layer.shares is not None,
             )
         )
     return Ledger(rows)
 
 
-def _calls(model, inputs):
-    """{layer: (input tensors, output tensor)} in this model; a layer may stand in others too."""
-    calls, seen, todo = {}, set(inputs), list(model.outputs)
-    while todo:
-        tensor = todo.pop()
-        if id(tensor) in seen:
-            continue
-        seen.add(id(tensor))
-        # Not public, but `layer.input` knows only the first call, and `Sequential.add` calls again.
-        layer, call, _ = tensor._keras_history
-        if layer not in model.layers:
-            raise ValueError(f"The ledger has no rule for {layer.name!r}, which is not a layer.")
-        if layer in calls:
-            raise ValueError(f"Layer {layer.name!r} is used twice; the ledger counts a layer once.")
-        calls[layer] = layer._inbound_nodes[call].input_tensors, tensor
-        todo += calls[layer][0]
-    return calls
+def _bytes_per_value(dtype):
+    return ceil(int(re.search(r"\d+", dtype)[0]) / 8)
 
 
-# A field says what the values along one axis see: for each value the first and the last pixel.
-# Where all values see the same, one entry stands for all.
-_NOTHING = (inf, -inf)
-
-
-def _pixels(n):
-    return [(i, i) for i in range(n)]
-
-
-def _together(spans):
-    firsts, lasts = zip(*spans, strict=True)
-    return min(firsts), max(lasts)
-
-
-def _whole(field):
-    return [_together(field)]
-
-
-def _slide(field, kernel, stride, dilation, before, count):
-    """What each window sees; padding, where a window hangs over the edge, sees nothing."""
-    if len(field) == 1:
-        return field
-    padded = dict(enumerate(field, start=before))
-    return [
-        _together(padded.get(place * stride + tap * dilation, _NOTHING) for tap in range(kernel))
-        for place in range(count)
-    ]
-
-
-def _widest(field):
-    return max(0, *(last - first + 1 for first, last in field))
-
-
-_WINDOWED = {
-    "Conv2D",
-    "DepthwiseConv2D",
-    "SeparableConv2D",
-    "MaxPooling2D",
-    "AveragePooling2D",
-}
-_SAME_SHAPE = {
-    "Activation",
-    "BatchNormalization",
-    "Dropout",
-    "ELU",
-    "GaussianNoise",
-    "LeakyReLU",
-    "Normalization",
-    "ReLU",
-    "Rescaling",
-    "Softmax",
-    "SpatialDropout2D",
-}
-_MERGING = {"Add", "Average", "Concatenate", "Maximum", "Multiply", "Subtract"}
-
-
-def _count(layer, shapes, fields):
-    """(output shape, fields, parameters, multiply-adds) of a layer from those of its inputs."""
-    kind = type(layer).__name__
-    if getattr(layer, "data_format", "channels_last") != "channels_last":
-        raise ValueError(f"Layer {layer.name!r} is channels-first; the ledger reads channels-last.")
-    if kind in _MERGING:
-        return _count_merge(layer, shapes, fields)
-    (shape,), (seen,) = shapes, fields
-    if kind in _WINDOWED:
-        return _count_window(layer, kind, shape, seen)
-    if kind in _SAME_SHAPE:
-        parameters = multiply_adds = 0
-        if kind == "BatchNormalization":  # scale and offset if used, running mean and variance
-            each = 2 + bool(layer.scale) + bool(layer.center)
-            parameters = each * shape[layer.axis - 1 if layer.axis > 0 else layer.axis]
-        if kind == "Normalization" and layer.input_mean is None:  # mean, variance, how many seen
-            parameters = 2 * prod(shape[a - 1 if a > 0 else a] for a in _listed(layer.axis)) + 1
-        if kind in {"BatchNormalization", "Rescaling", "Normalization"}:
-            multiply_adds = prod(shape)
-        return shape, seen, parameters, multiply_adds
-    if kind == "Dense":
-        weights = shape[-1] * layer.units
-        parameters = weights + (layer.units if layer.use_bias else 0)
-        rest = len(shape) - 1  # the last axis is mixed
-        seen = *seen[:rest], *map(_whole, seen[rest:])
-        return (*shape[:-1], layer.units), seen, parameters, prod(shape[:-1]) * weights
-    if kind == "Flatten":
-        return (prod(shape),), tuple(map(_whole, seen)), 0, 0
-    if kind in {"GlobalAveragePooling2D", "GlobalMaxPooling2D"}:
-        out = (1, 1, shape[2]) if layer.keepdims else (shape[2],)
-        return out, tuple(map(_whole, seen)), 0, 0
-    if kind == "Reshape":
-        target = list(layer.target_shape)
-        if -1 in target:
-            target[target.index(-1)] = -prod(shape) // prod(target)
-        if len(target) == 3 and seen == (_pixels(prod(shape)),):
-            seen = tuple(map(_pixels, target[:2]))  # a vector becomes the image it holds
-        elif len(target) != 3 or shape[:2] != tuple(target[:2]):
-            seen = tuple(map(_whole, seen))
-        return tuple(target), seen, 0, 0
-    if kind == "ZeroPadding2D":
-        (top, bottom), (left, right) = layer.padding
-        out = shape[0] + top + bottom, shape[1] + left + right
-        seen = tuple(
-            _slide(field, 1, 1, 1, before, n)
-            for field, before, n in zip(seen, (top, left), out, strict=False)
+def _parameters(layer, counted):
+    """(trainable, all) parameters; ValueError if the layer's weights are not what is counted."""
+    if layer.shares is not None:
+        return 0, 0
+    trainable, frozen = counted.parameters, counted.averages
+    if trainable and not layer.trainable:
+        trainable, frozen = 0, trainable + frozen
+    if (trainable, frozen) != (layer.trainable, layer.frozen) or counted.shape != layer.shape:
+        raise ValueError(
+            f"Layer {layer.name!r} of kind {layer.kind} gives {layer.shape} and holds "
+            f"{layer.trainable:,} trainable and {layer.frozen:,} other parameters; by its settings "
+            f"it would give {counted.shape} and hold {trainable:,} and {frozen:,}. The ledger "
+            "counts plain layers: no LoRA, no quantization, no parts of your own with weights."
         )
-        return (*out, shape[2]), seen, 0, 0
-    raise ValueError(
-        f"The ledger has no rule for layer {layer.name!r} of kind {kind}. Known kinds: "
-        + ", ".join(sorted(_WINDOWED | _SAME_SHAPE | _MERGING | _OTHERS))
-        + "."
+    return trainable, trainable + frozen
+
+
+# ---- What each kind of layer gives. A rule takes a layer and the shape of its input.
+
+
+@dataclass(frozen=True)
+class _Look:
+    """Along one axis: `at`, an integer array (places of the output, looks) of places of the input,
+    where those beyond its ends are padding; and how far the looks move on from one place of the
+    output to the next."""
+
+    at: np.ndarray
+    pace: float = 1
+
+    def __len__(self):
+        return len(self.at)
+
+
+@dataclass(frozen=True)
+class _Counted:
+    """What a layer gives: `averages` are parameters that no gradient changes.
+
+    `looks`: {axis of the tensor: what the places of the output look at along it}, a `_Look` or
+    `_ALL`; other axes stay as they are.
+    """
+
+    shape: tuple
+    looks: dict
+    parameters: int = 0
+    averages: int = 0
+    multiply_adds: int = 0
+
+
+_ALL = "all places"
+_NONE = np.iinfo(np.int64).min  # a place that looks at nothing
+
+
+def _keep(layer, shape):
+    return _Counted(shape, {})
+
+
+def _slide(n, kernel, stride, dilation, padding):
+    """What each place of a window looks at along an axis of n; beyond 0 … n − 1 lies padding."""
+    if padding == "causal":  # all padding before the first
+        count, before = output_size(n, 1, strides=stride), (kernel - 1) * dilation
+    else:
+        count = output_size(n, kernel, strides=stride, padding=padding, dilation=dilation)
+        before = 0
+        if padding == "same":
+            before, _ = same_padding(n, kernel, strides=stride, dilation=dilation)
+    at = np.arange(count)[:, None] * stride + np.arange(kernel) * dilation - before
+    return _Look(at, stride)
+
+
+def _windows(layer, shape, size):
+    dilation = layer.settings.get("dilation_rate", [1] * len(size))
+    steps = zip(shape[:-1], size, layer.settings["strides"], dilation, strict=True)
+    return [_slide(n, k, s, d, layer.settings["padding"]) for n, k, s, d in steps]
+
+
+def _conv(layer, shape):
+    settings, channels = layer.settings, shape[-1]
+    size = settings["kernel_size"]
+    looks = _windows(layer, shape, size)
+    out = tuple(map(len, looks))
+    if layer.kind in ("DepthwiseConv2D", "SeparableConv2D"):
+        filters = channels * settings["depth_multiplier"]
+        weights = prod(size) * filters
+        if layer.kind == "SeparableConv2D":
+            weights += filters * settings["filters"]
+            filters = settings["filters"]
+    else:
+        filters = settings["filters"]
+        weights = prod(size) * (channels // settings["groups"]) * filters
+    groups = channels if layer.kind == "DepthwiseConv2D" else settings.get("groups", 1)
+    return _Counted(
+        (*out, filters),
+        dict(enumerate([*looks, _within_groups(channels, groups, filters)])),
+        weights + (filters if settings["use_bias"] else 0),
+        multiply_adds=prod(out) * weights,
     )
 
 
-_OTHERS = {
-    "Dense",
-    "Flatten",
-    "GlobalAveragePooling2D",
-    "GlobalMaxPooling2D",
-    "Reshape",
-    "ZeroPadding2D",
+def _within_groups(channels, groups, filters):
+    """Which channels each filter looks at: those of its group."""
+    if groups == 1:
+        return _ALL
+    size = channels // groups
+    return _Look(np.arange(filters)[:, None] * groups // filters * size + np.arange(size))
+
+
+def _transpose(layer, shape):
+    """Each input place adds a kernel to the output: a convolution's gradient (same reference)."""
+    settings, looks = layer.settings, []
+    extra = settings["output_padding"] or [None] * 2
+    steps = zip(
+        *(shape[:-1], settings["kernel_size"], settings["strides"]),
+        *(settings["dilation_rate"], extra if isinstance(extra, list) else [extra] * 2),
+        strict=True,
+    )
+    for n, kernel, stride, dilation, more in steps:
+        reach = (kernel - 1) * dilation + 1
+        if settings["padding"] == "valid":
+            count = (n - 1) * stride + reach + (max(stride - reach, 0) if more is None else more)
+            before = 0
+        else:
+            count = n * stride if more is None else (n - 1) * stride + reach % 2 + more
+            before = max(0, (n - 1) * stride + reach - count) // 2
+        # Output place p gets kernel weight j of input place i where p = i · stride + j · dilation.
+        found = np.arange(count)[:, None] + before - np.arange(kernel) * dilation
+        source = found // stride
+        fits = (found % stride == 0) & (source >= 0) & (source < n)
+        looks.append(_Look(np.where(fits, source, _NONE), 1 / stride))
+    weights = prod(settings["kernel_size"]) * shape[-1] * settings["filters"]
+    return _Counted(
+        (*map(len, looks), settings["filters"]),
+        dict(enumerate(looks)) | {2: _ALL},
+        weights + (settings["filters"] if settings["use_bias"] else 0),
+        multiply_adds=prod(shape[:-1]) * weights,
+    )
+
+
+def _pool(layer, shape):
+    looks = _windows(layer, shape, layer.settings["pool_size"])
+    return _Counted((*map(len, looks), shape[-1]), dict(enumerate(looks)))
+
+
+def _pool_all(layer, shape):
+    places = len(shape) - 1
+    kept = (1,) * places if layer.settings["keepdims"] else ()
+    return _Counted((*kept, shape[-1]), dict.fromkeys(range(places), _ALL))
+
+
+def _dense(layer, shape):
+    units = layer.settings["units"]
+    weights = shape[-1] * units
+    return _Counted(
+        (*shape[:-1], units),
+        {len(shape) - 1: _ALL},
+        weights + (units if layer.settings["use_bias"] else 0),
+        multiply_adds=prod(shape[:-1]) * weights,
+    )
+
+
+def _pad(layer, shape):
+    """Zeros around the image, or the image cut."""
+    sign = 1 if "padding" in layer.settings else -1
+    sides = layer.settings.get("padding") or layer.settings["cropping"]
+    sides = sides if isinstance(sides[0], list) else [sides]
+    looks = {
+        axis: _Look(np.arange(n + sign * (before + after))[:, None] - sign * before)
+        for axis, (n, (before, after)) in enumerate(zip(shape, sides, strict=False))
+    }
+    return _Counted((*(len(look) for look in looks.values()), shape[-1]), looks)
+
+
+def _resize(layer, shape):
+    settings = layer.settings
+    if settings.get("crop_to_aspect_ratio") or settings.get("pad_to_aspect_ratio"):
+        raise ValueError(f"Layer {layer.name!r} keeps the aspect ratio; the ledger counts no such.")
+    if settings.get("antialias"):
+        raise ValueError(f"Layer {layer.name!r} is antialiased; the ledger counts no such.")
+    factor = settings.get("size", [])
+    factor = factor if isinstance(factor, list) else [factor]
+    out = [n * f for n, f in zip(shape, factor, strict=False)]
+    out = out or [settings["height"], settings["width"]]
+    how = settings.get("interpolation", "nearest")
+    if how not in _REACH:
+        raise ValueError(
+            f"Layer {layer.name!r} interpolates by {how!r}; the ledger knows {', '.join(_REACH)}."
+        )
+    looks = {}
+    for axis, (n, count) in enumerate(zip(shape, out, strict=False)):
+        middle = (np.arange(count) + 0.5) * n / count - 0.5  # the place in the input, a fraction
+        if how == "nearest":
+            at = np.floor(middle + 0.5 + 1e-9).astype(int)[:, None].clip(0, n - 1)
+        else:
+            near = np.floor(middle + 1e-9)[:, None] + np.arange(1 - _REACH[how], _REACH[how] + 1)
+            distance = np.abs(near - middle[:, None])
+            used = (distance < _REACH[how] - 1e-6) & ((distance < 1e-6) | (distance % 1 > 1e-6))
+            at = np.where(used, near.clip(0, n - 1).astype(int), _NONE)
+        looks[axis] = _Look(at, n / count)
+    return _Counted((*map(len, looks.values()), *shape[len(looks) :]), looks)
+
+
+_REACH = {"nearest": 0, "bilinear": 1, "bicubic": 2, "lanczos3": 3, "lanczos5": 5}
+
+
+def _reshape(layer, shape):
+    if layer.kind == "Flatten":
+        return _Counted((prod(shape),), {})
+    target = list(layer.settings["target_shape"])
+    if -1 in target:
+        target[target.index(-1)] = -prod(shape) // prod(target)
+    return _Counted(tuple(target), {})
+
+
+def _permute(layer, shape):
+    return _Counted(tuple(shape[axis - 1] for axis in layer.settings["dims"]), {})
+
+
+def _axes(axis, shape):
+    """Keras counts axes from 1, since 0 is the batch, or from the end."""
+    axes = axis if isinstance(axis, list) else [axis]
+    return [a - 1 if a > 0 else len(shape) + a for a in axes]
+
+
+def _softmax(layer, shape):
+    return _Counted(shape, dict.fromkeys(_axes(layer.settings["axis"], shape), _ALL))
+
+
+def _prelu(layer, shape):
+    shared = _axes(layer.settings["shared_axes"] or [], shape)
+    return _Counted(shape, {}, prod(n for axis, n in enumerate(shape) if axis not in shared))
+
+
+def _batch_norm(layer, shape):
+    [axis] = _axes(layer.settings["axis"], shape)
+    learned = layer.settings["center"] + layer.settings["scale"]
+    # Running mean and variance, which stand still when the network runs: nothing is mixed.
+    return _Counted(shape, {}, learned * shape[axis], 2 * shape[axis], prod(shape))
+
+
+def _layer_norm(layer, shape):
+    axes = _axes(layer.settings["axis"], shape)
+    center = layer.settings["center"] and not layer.settings["rms_scaling"]
+    learned = center + (layer.settings["scale"] or layer.settings["rms_scaling"])
+    looks = dict.fromkeys(axes, _ALL)
+    values = prod(shape[axis] for axis in axes)
+    return _Counted(shape, looks, learned * values, multiply_adds=prod(shape))
+
+
+def _group_norm(layer, shape):
+    [axis] = _axes(layer.settings["axis"], shape)
+    groups, n = layer.settings["groups"], shape[axis]
+    looks = dict.fromkeys(range(len(shape)), _ALL)
+    looks[axis] = _within_groups(n, n if groups == -1 else groups, n)
+    learned = layer.settings["center"] + layer.settings["scale"]
+    return _Counted(shape, looks, learned * n, multiply_adds=prod(shape))
+
+
+def _normalize(layer, shape):
+    values = 0
+    if layer.settings["input_mean"] is None:  # mean, variance, how many it has seen
+        axis = layer.settings["axis"]
+        values = 2 * prod(shape[a] for a in _axes([] if axis is None else axis, shape)) + 1
+    return _Counted(shape, {}, 0, values, prod(shape))
+
+
+def _rescale(layer, shape):
+    return _Counted(shape, {}, multiply_adds=prod(shape))
+
+
+_RULES = {
+    **dict.fromkeys(("Conv1D", "Conv2D", "DepthwiseConv2D", "SeparableConv2D"), _conv),
+    "Conv2DTranspose": _transpose,
+    **dict.fromkeys(("MaxPooling1D", "MaxPooling2D"), _pool),
+    **dict.fromkeys(("AveragePooling1D", "AveragePooling2D"), _pool),
+    **dict.fromkeys(("GlobalMaxPooling1D", "GlobalMaxPooling2D"), _pool_all),
+    **dict.fromkeys(("GlobalAveragePooling1D", "GlobalAveragePooling2D"), _pool_all),
+    **dict.fromkeys(("ZeroPadding1D", "ZeroPadding2D", "Cropping1D", "Cropping2D"), _pad),
+    **dict.fromkeys(("UpSampling1D", "UpSampling2D", "Resizing"), _resize),
+    **{"Flatten": _reshape, "Reshape": _reshape, "Permute": _permute},
+    **{"Dense": _dense, "PReLU": _prelu, "Softmax": _softmax},
+    **{"BatchNormalization": _batch_norm, "LayerNormalization": _layer_norm},
+    **{"GroupNormalization": _group_norm, "Normalization": _normalize, "Rescaling": _rescale},
 }
 
 
-def _count_window(layer, kind, shape, seen):
-    pooling = kind.endswith("Pooling2D")
-    size = layer.pool_size if pooling else layer.kernel_size
-    dilation = (1, 1) if pooling else layer.dilation_rate
-    steps = list(zip(shape[:2], size, layer.strides, dilation, strict=True))
-    out = [output_size(n, k, strides=s, padding=layer.padding, dilation=d) for n, k, s, d in steps]
-    fields = []
-    for field, count, (n, k, s, d) in zip(seen, out, steps, strict=False):
-        # "same" padding: half of what the last window needs beyond the edge, rounded down.
-        needed = (count - 1) * s + (k - 1) * d + 1 - n
-        before = max(0, needed) // 2 if layer.padding == "same" else 0
-        fields.append(_slide(field, k, s, d, before, count))
-    channels, places = shape[2], prod(out)
-    if pooling:
-        return (*out, channels), tuple(fields), 0, 0
-    if kind == "Conv2D":
-        weights = prod(size) * (channels // layer.groups) * layer.filters
-        filters, per_place = layer.filters, weights
-    else:
-        weights = per_place = prod(size) * channels * layer.depth_multiplier
-        filters = channels * layer.depth_multiplier
-        if kind == "SeparableConv2D":
-            weights += filters * layer.filters
-            per_place, filters = weights, layer.filters
-    parameters = weights + (filters if layer.use_bias else 0)
-    return (*out, filters), tuple(fields), parameters, places * per_place
-
-
-def _count_merge(layer, shapes, fields):
-    rank = max(map(len, shapes))
-    shapes = [(1,) * (rank - len(shape)) + shape for shape in shapes]
+def _join(layer):
+    shapes = _same_rank(layer.input_shapes)
     # Where the others have more, one row, column or channel is used again and again.
-    shape = tuple(map(max, *shapes))
-    joined = None
-    if type(layer).__name__ == "Concatenate":
-        joined = layer.axis - 1 if layer.axis > 0 else rank + layer.axis
-        total = sum(each[joined] for each in shapes)
-        shape = (*shape[:joined], total, *shape[joined + 1 :])
-    merged = []
-    for axis, paths in enumerate(zip(*fields, strict=True)):
-        if axis == joined and rank == 3:
-            sizes = [each[axis] for each in shapes]
-            spread = [f if len(f) == n else f * n for f, n in zip(paths, sizes, strict=True)]
-            merged.append([span for field in spread for span in field])
+    shape = tuple(map(max, zip(*shapes, strict=True)))
+    if layer.kind == "Concatenate":
+        [axis] = _axes(layer.settings["axis"], shape)
+        shape = (*shape[:axis], sum(each[axis] for each in shapes), *shape[axis + 1 :])
+    return _Counted(shape, {})
+
+
+def _same_rank(shapes, rank=0, fill=1):
+    """Shapes with as many axes as the longest, as broadcasting fills them up."""
+    rank = max(rank, *map(len, shapes))
+    return [(fill,) * (rank - len(shape)) + tuple(shape) for shape in shapes]
+
+
+# ---- What the places of a tensor see of the image
+
+
+@dataclass(frozen=True)
+class _Sight:
+    """What each value of a tensor sees along one axis of the image.
+
+    `spans`: array (4, ...), 1 long along axes of the tensor that make no difference. The four are
+    the first pixel and minus the last one, in the image; then the same if the image went on beyond
+    its edges. So the union of two sights is their minimum, and infinity sees nothing.
+    `steps`: for each axis of the tensor, how many pixels lie between what neighbours see; 0 if it
+        runs over channels, infinity if over places in no even steps, as after flattening.
+    """
+
+    spans: np.ndarray
+    steps: tuple
+
+
+def _image(shape):
+    """One sight for rows and one for columns; for a vector one, and channels are not looked at."""
+    sights = []
+    for axis in range(len(shape) - (len(shape) > 2)):
+        pixels = np.arange(shape[axis], dtype=float)
+        size = [shape[axis] if a == axis else 1 for a in range(len(shape))]
+        spans = np.stack([pixels, -pixels, pixels, -pixels]).reshape(4, *size)
+        sights.append(_Sight(spans, tuple(float(a == axis) for a in range(len(shape)))))
+    return sights
+
+
+def _widths(sights):
+    """((rows, columns) that the best value sees, the same beyond the edges)."""
+    first, minus_last, free_first, minus_free_last = zip(*(s.spans for s in sights), strict=True)
+    seen = [max(0, (1 - f - m).max()) for f, m in zip(first, minus_last, strict=True)]
+    free = [max(0, (1 - f - m).max()) for f, m in zip(free_first, minus_free_last, strict=True)]
+    return tuple(map(int, seen)), tuple(ceil(n - 1e-6) for n in free)
+
+
+def _look(layer, sights, counted):
+    """The sights of a layer's output from those of its input."""
+    before, after = layer.input_shapes[0], counted.shape
+    if layer.kind in ("Flatten", "Reshape"):
+        return _reshaped(sights, before, after)
+    if layer.kind == "Permute":
+        order = [axis - 1 for axis in layer.settings["dims"]]
+        return [
+            _Sight(s.spans.transpose(0, *(1 + a for a in order)), tuple(s.steps[a] for a in order))
+            for s in sights
+        ]
+    for axis, look in counted.looks.items():
+        sights = [_look_along(s, axis, look, before[axis]) for s in sights]
+    if layer.settings.get("activation") in ("softmax", "log_softmax", "sparsemax"):
+        sights = [_look_along(s, len(after) - 1, _ALL, after[-1]) for s in sights]
+    if len(after) < len(before):  # a global pooling drops its axes
+        sights = [_Sight(s.spans.reshape(4, -1), s.steps[-1:]) for s in sights]
+    return sights
+
+
+def _look_along(sight, axis, look, n):
+    spans, steps = sight.spans, list(sight.steps)
+    step, alike = steps[axis], spans.shape[axis + 1] == 1
+    if look is _ALL:
+        spans = spans.min(axis=axis + 1, keepdims=True)
+        if step:  # a look over the whole map ends where the map ends
+            spans = np.concatenate([spans[:2], spans[:2]])
+        steps[axis] = 0
+        return _Sight(spans, tuple(steps))
+    inside, nothing = look.at.clip(0, n - 1), look.at == _NONE
+    if alike and step == 0 and (inside == look.at).any(axis=1).all():
+        return sight  # all see the same, and go on seeing it
+    beyond = np.where(nothing, 0, look.at - inside).astype(float)
+    looked = np.moveaxis(spans, axis + 1, -1)[..., 0 * inside if alike else inside]
+    looked[:2] = np.where(beyond == 0, looked[:2], inf)  # padding is no pixel
+    beyond *= step if step < inf else 0
+    looked[2] += beyond
+    looked[3] -= beyond
+    looked = np.where(nothing, inf, looked).min(axis=-1)
+    steps[axis] = step and step * look.pace
+    return _Sight(_once(np.moveaxis(looked, -1, axis + 1), axis), tuple(steps))
+
+
+def _reshaped(sights, before, after):
+    pixels = np.arange(before[0])
+    if len(sights) < len(after) and before == pixels.shape and (sights[0].spans[0] == pixels).all():
+        return _image(after)  # a vector becomes the image that it holds
+    kept = {
+        new: old
+        for new, n in enumerate(after)
+        for old, m in enumerate(before)
+        if n == m and prod(after[:new]) == prod(before[:old])
+    }
+    result = []
+    for sight in sights:
+        spans = np.broadcast_to(sight.spans, (4, *before)).reshape(4, *after)
+        for axis in range(len(after)):
+            spans = _once(spans, axis)
+        uneven = [inf if n > 1 else 0 for n in spans.shape[1:]]
+        steps = (sight.steps[kept[a]] if a in kept else uneven[a] for a in range(len(after)))
+        result.append(_Sight(spans, tuple(steps)))
+    return result
+
+
+def _once(spans, axis):
+    """One entry along the axis, if all are equal."""
+    one = spans.take([0], axis + 1)
+    return one if (spans == one).all() else spans
+
+
+def _join_sights(layer, branches, shape):
+    if len({len(sights) for sights in branches}) > 1:
+        raise ValueError(
+            f"Layer {layer.name!r} joins a vector with an image that is made of it; the ledger "
+            "cannot say what it sees."
+        )
+    rank, joined = len(shape), None
+    if layer.kind == "Concatenate":
+        [joined] = _axes(layer.settings["axis"], shape)
+    lengths = [each[joined] for each in layer.input_shapes] if joined is not None else []
+    result = []
+    for sights in zip(*branches, strict=True):
+        shapes = _same_rank([s.spans.shape[1:] for s in sights], rank)
+        spans = [s.spans.reshape(4, *each) for s, each in zip(sights, shapes, strict=True)]
+        steps = _same_rank([s.steps for s in sights], rank, 0.0)
+        if joined is None:
+            seen = np.minimum.reduce(np.broadcast_arrays(*spans))
         else:
-            count = max(map(len, paths))
-            spread = [f if len(f) == count else f * count for f in paths]
-            merged.append([_together(spans) for spans in zip(*spread, strict=True)])
-    return shape, tuple(merged), 0, 0
-
-
-def _listed(axis):
-    return axis if isinstance(axis, (list, tuple)) else [axis]
-
-
-def _bytes_per_value(layer):
-    bits = "".join(c for c in str(layer.compute_dtype).removeprefix("b") if c.isdigit())
-    return ceil(int(bits) / 8)
+            most = np.maximum.reduce(shapes)
+            spans = [
+                np.broadcast_to(part, (4, *most[:joined], n, *most[joined + 1 :]))
+                for part, n in zip(spans, lengths, strict=True)
+            ]
+            seen = _once(np.concatenate(spans, joined + 1), joined)
+        result.append(_Sight(seen, tuple(map(max, zip(*steps, strict=True)))))
+    return result

@@ -1,5 +1,6 @@
 """The records of long training runs: one JSON file for each run, never two kinds mixed."""
 
+import glob
 import hashlib
 import json
 import platform
@@ -7,13 +8,21 @@ from pathlib import Path
 
 import numpy as np
 
-RESULTS = Path(__file__).resolve().parents[2] / "results"
+from cnnlab.files import written_whole
+
+_INSTALLED = Path(__file__).resolve().parent / "results"  # where the course itself is not there
+RESULTS = _INSTALLED if _INSTALLED.is_dir() else _INSTALLED.parents[2] / "results"
 # Runs of one system belong together only if all of this is equal.
 _SAME = ("system", "recipe", "parameters", "data", "versions")
 
 
+class NoRecords(ValueError):
+    """A system has no record in a folder."""
+
+
 class RecordMismatch(ValueError):
-    """Two runs differ in data, recipe or versions, so that they must not share a table."""
+    """Records that must not share a table: their data, recipes or versions differ, or one of them
+    is a copy that does not hold what its name says."""
 
 
 def records(key, folder=RESULTS):
@@ -24,17 +33,25 @@ def records(key, folder=RESULTS):
         folder: where `reproduce` wrote them; by default the `results/` of the course.
 
     Returns:
-        List of dicts, by seed; empty if there is none. Each holds `system, seed, recipe,
-        parameters, data, source, versions, precision, device, processor, train` (loss and
-        accuracy on the training images at the end, dropout off) and `epochs`: for each one `loss,
-        accuracy, test_loss, test_accuracy, test_accuracy_halves, seconds`, with a validation set
-        also `validation_loss, validation_accuracy`. Accuracies lie between 0 and 1.
+        List of dicts, by seed; at least one. Each holds `system, seed, recipe, parameters, data,
+        source, versions, precision, device, processor, train` (loss and accuracy on the training
+        images at the end, dropout off), `weights` (see `kept_weights`; not in old records) and
+        `epochs`: for each one `loss, accuracy, test_loss, test_accuracy, test_accuracy_halves,
+        seconds`, with a validation set also `validation_loss, validation_accuracy`. Accuracies
+        lie between 0 and 1.
 
     Raises:
-        RecordMismatch: if the runs differ in more than their seed.
+        NoRecords: if there is none.
+        RecordMismatch: if the runs differ in more than their seed, or a file is a copy of another.
         ValueError: if a file is not a record.
     """
-    runs = [read(path) for path in sorted(Path(folder).glob(f"{key}-seed*.json"))]
+    paths = Path(folder).glob(f"{glob.escape(key)}-seed*.json")
+    runs = sorted(map(read, paths), key=lambda run: run["seed"])
+    if not runs:
+        raise NoRecords(
+            f"There is no record of {key} in {folder}. Copy the course's folder results/ there, or "
+            f'train it for hours: `make reproduce SYSTEMS="{key}"`.'
+        )
     for run in runs[1:]:
         check_same(run, runs[0], "These runs do not belong into one table")
         if len(run["epochs"]) != len(runs[0]["epochs"]):
@@ -42,26 +59,59 @@ def records(key, folder=RESULTS):
                 f"The runs of {key} have {len(runs[0]['epochs'])} and {len(run['epochs'])} epochs. "
                 "Train the shorter ones on with `make reproduce`."
             )
-    return sorted(runs, key=lambda run: run["seed"])
+    return runs
 
 
 def read(path):
-    """The record in a file; ValueError if it holds something else."""
+    """The record in a file.
+
+    Raises:
+        RecordMismatch: if it is the record of another run than the file's name says.
+        ValueError: if the file holds something else.
+    """
+    path = Path(path)
     try:
-        record = json.loads(Path(path).read_text(encoding="utf-8"))
-        missing = {*_SAME, "seed", "epochs"} - set(record)
+        record = dict(json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError) as problem:
         raise ValueError(f"{path} is not a record: {problem}. Delete it, and train anew.") from None
-    if missing:
-        raise ValueError(f"{path} lacks {', '.join(sorted(missing))}. Delete it, and train anew.")
+    lacks = [name for name in _SAME if name not in record]
+    lacks += [] if isinstance(record.get("seed"), int) else ["seed"]
+    lacks += [] if isinstance(record.get("epochs"), list) and record["epochs"] else ["epochs"]
+    if lacks:
+        raise ValueError(f"{path} lacks {', '.join(lacks)}. Delete it, and train anew.")
+    name = f"{record['system']}-seed{record['seed']}.json"
+    if path.name != name:
+        raise RecordMismatch(
+            f"{path} holds the record that belongs in {name}. If it is a copy, delete it: two "
+            f"records of one run must not both count. If not, name it {name}."
+        )
     return record
 
 
 def write(path, record):
     """Write a record whole or not at all."""
-    part = Path(path).with_suffix(".part")
-    part.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    part.replace(path)
+    with written_whole(path) as part:
+        part.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
+def kept_weights(path):
+    """The file of trained weights that belongs to the record in a file, or None.
+
+    The record holds a digest of it, or None, so that weights of another run, shorter or longer,
+    are never taken for its own. Records from before that was so belong to the weights beside them.
+    """
+    weights = Path(path).with_suffix(".weights.h5")
+    if weights.exists():
+        theirs = file_digest(weights)
+        if read(path).get("weights", theirs) == theirs:
+            return weights
+    return None
+
+
+def file_digest(path):
+    """A short fingerprint of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
 def check_same(new, old, what):

@@ -1,23 +1,22 @@
-"""Training with Keras: on whatever device there is, with progress and from a fixed seed.
+"""Training with Keras: on whatever device there is, with progress and from a fixed seed."""
 
-`python -m cnnlab.training S3 S7 --seeds 3` trains systems of the sources by their own recipes.
-"""
-
-import argparse
 import os
-import sys
 import time
+import timeit
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
+from numbers import Integral
 
+import keras
 import numpy as np
+import tensorflow as tf
+from keras import layers
+from tqdm import tqdm
 
-from cnnlab import data, records
-from cnnlab.models import SYSTEMS, VARIANTS
+__all__ = ["Device", "Training", "device", "fit"]
 
-__all__ = ["Device", "Run", "device", "fit", "reproduce"]
+LAST_SEED = 2**32 - 1  # the largest that NumPy takes
 
 
 @dataclass(frozen=True)
@@ -43,9 +42,6 @@ class Device:
     @contextmanager
     def scope(self):
         """Build models inside: they get this precision and, on several GPUs, a copy on each."""
-        import keras
-        import tensorflow as tf
-
         strategy = tf.distribute.MirroredStrategy().scope() if self.gpus > 1 else nullcontext()
         before = keras.config.dtype_policy()
         keras.config.set_dtype_policy(self.policy)
@@ -67,8 +63,6 @@ def device():
     Returns:
         Device; `print(device())` says in one line what was found and chosen.
     """
-    import tensorflow as tf
-
     gpus = tf.config.list_physical_devices("GPU")
     if gpus:
         names = [
@@ -86,34 +80,23 @@ def device():
 
 def _step_seconds(policy):
     """Seconds for one training step of two convolutional layers, the best of several."""
-    import keras
-
-    layers = keras.layers
-    model = keras.Sequential(
-        [
+    with Device("here", 0, policy, 1.0).scope():
+        model = keras.Sequential([
             keras.Input((28, 28, 1)),
-            layers.Conv2D(32, 4, padding="same", activation="relu", dtype=policy),
-            layers.MaxPooling2D(2, dtype=policy),
-            layers.Conv2D(64, 4, padding="same", activation="relu", dtype=policy),
-            layers.GlobalAveragePooling2D(dtype=policy),
+            layers.Conv2D(32, 4, padding="same", activation="relu"),
+            layers.MaxPooling2D(2),
+            layers.Conv2D(64, 4, padding="same", activation="relu"),
+            layers.GlobalAveragePooling2D(),
             layers.Dense(10, dtype="float32"),
-        ]
-    )
-    model.compile(
-        optimizer="sgd", loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    )
+        ])  # fmt: skip
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     x, y = np.zeros((256, 28, 28, 1), "float32"), np.zeros(256, "int32")
-    model.train_on_batch(x, y)
-    seconds = []
-    for _ in range(6):
-        start = time.perf_counter()
-        model.train_on_batch(x, y)
-        seconds.append(time.perf_counter() - start)
-    return min(seconds)
+    model.train_on_batch(x, y)  # the first step compiles
+    return min(timeit.repeat(lambda: model.train_on_batch(x, y), number=1, repeat=6))
 
 
 @dataclass(frozen=True)
-class Run:
+class Training:
     """A finished training: the `model`, its `history` ({metric: [value of each epoch]}), the
     `seed`, the wall time in `seconds` and the `device` it ran on."""
 
@@ -133,21 +116,20 @@ def fit(build, x, y, *, epochs, batch_size=100, seed=0, validation=None, label="
         x: training inputs, float array of shape (N, ...).
         y: training labels, shape (N,) or as the model's loss wants them.
         epochs: passes through the data, at least 1.
-        batch_size: examples in a step.
-        seed: decides first weights, order and dropout. On several threads or GPUs, rounding still
-            differs from run to run.
+        batch_size: examples in a step, at least 1.
+        seed: decides first weights, order and dropout; from 0 to 2**32 - 1. On several threads or
+            GPUs, rounding still differs from run to run.
         validation: (x, y) to evaluate after each epoch, or None.
         label: shown with the progress.
 
     Returns:
-        Run.
+        Training.
 
     Raises:
         ValueError: if build is not a function that gives a compiled model, x and y differ in
-            length, epochs is less than 1, or the loss or a weight stops being a number.
+            length, a number is not one of those above, or the loss or a weight stops being a
+            number.
     """
-    import keras
-
     if isinstance(build, keras.Model) or not callable(build):
         raise ValueError(
             "fit needs the function that builds your model, not the model: write "
@@ -155,8 +137,9 @@ def fit(build, x, y, *, epochs, batch_size=100, seed=0, validation=None, label="
         )
     if len(x) != len(y) or len(x) == 0:
         raise ValueError(f"x and y must be equally long and not empty, got {len(x)} and {len(y)}.")
-    if epochs < 1:
-        raise ValueError(f"epochs must be at least 1, got {epochs}.")
+    epochs = whole(epochs, "epochs", 1)
+    batch_size = whole(batch_size, "batch_size", 1)
+    seed = whole(seed, "seed", 0, LAST_SEED)
     where = device()
     keras.utils.set_random_seed(seed)
     with where.scope():
@@ -166,308 +149,67 @@ def fit(build, x, y, *, epochs, batch_size=100, seed=0, validation=None, label="
             "build must return a compiled Keras model: call model.compile(...) in it, then "
             "`return model`."
         )
-    progress = _progress(epochs, -(-len(x) // batch_size), label)
     start = time.perf_counter()
-    history = model.fit(
-        x,
-        y,
-        batch_size=batch_size,
-        epochs=epochs,
-        validation_data=validation,
-        callbacks=[progress, keras.callbacks.TerminateOnNaN()],
-        verbose=0,
-    ).history
+    with progress(epochs, -(-len(x) // batch_size), label) as line:
+        history = model.fit(
+            x,
+            y,
+            batch_size=batch_size,
+            epochs=epochs,
+            validation_data=validation,
+            callbacks=[line, keras.callbacks.TerminateOnNaN()],
+            verbose=0,
+        ).history
     seconds = time.perf_counter() - start
-    # ReLU turns what is not a number into 0, so that the loss alone would not tell.
-    if not (np.isfinite(history["loss"]).all() and all(map(_is_finite, model.get_weights()))):
+    if diverged(history["loss"], model):
         raise ValueError(
             "The loss or a weight is no longer a number: training diverged. Try a smaller "
             "learning rate, and see that x holds numbers only."
         )
     history = {name: [float(value) for value in values] for name, values in history.items()}
-    return Run(model, history, seed, seconds, where)
+    return Training(model, history, seed, seconds, where)
 
 
-def _is_finite(weights):
-    return np.isfinite(weights.astype("float32")).all()
+def whole(value, name, least, most=None):
+    """The whole number as an int; ValueError if it is something else, or out of range."""
+    fits = isinstance(value, Integral) and not isinstance(value, bool) and value >= least
+    if not fits or (most is not None and value > most):
+        to = "on" if most is None else f"to {most}"
+        raise ValueError(f"{name} must be a whole number from {least} {to}, got {value!r}.")
+    return int(value)
 
 
-def _progress(epochs, steps, label):
-    """A Keras callback that keeps one line up to date, in a notebook or a terminal."""
-    import keras
-
-    class Progress(keras.callbacks.Callback):
-        first = None  # the epoch that this run began with
-
-        def on_train_begin(self, logs=None):
-            self.line = _Line()
-
-        def on_epoch_begin(self, epoch, logs=None):
-            self.epoch = epoch
-            if self.first is None:
-                self.first, self.start = epoch, time.perf_counter()
-                self.shown = self.start
-
-        def on_train_batch_end(self, batch, logs=None):
-            now = time.perf_counter()
-            if now - self.shown > 0.5:
-                self.shown = now
-                done = (self.epoch - self.first + (batch + 1) / steps) / (epochs - self.first)
-                left = (now - self.start) * (1 - done) / done
-                left = f"{left:.0f} s" if left < 100 else f"{left / 60:.0f} min"
-                self.show(logs, f"{done:.0%}, about {left} left")
-
-        def on_epoch_end(self, epoch, logs=None):
-            self.show(logs, f"{time.perf_counter() - self.start:.0f} s")
-
-        def show(self, logs, when):
-            metrics = ", ".join(f"{k.replace('_', ' ')} {v:.3f}" for k, v in (logs or {}).items())
-            head = f"{label}: " if label else ""
-            self.line.write(f"{head}epoch {self.epoch + 1} of {epochs} ({when}): {metrics}")
-
-        def on_train_end(self, logs=None):
-            self.line.close()
-
-    return Progress()
-
-
-class _Line:
-    """One line of output that is written over."""
-
-    def __init__(self):
-        from IPython import get_ipython
-
-        self.handle, self.width = None, 0
-        self.notebook = get_ipython() is not None and hasattr(get_ipython(), "kernel")
-
-    def write(self, text):
-        if not self.notebook:
-            print("\r" + text.ljust(self.width), end="", flush=True)
-            self.width = len(text)
-            return
-        from IPython.display import display
-
-        data = {"text/plain": text}
-        if self.handle is None:
-            self.handle = display(data, raw=True, display_id=True)
-        else:
-            self.handle.update(data, raw=True)
-
-    def close(self):
-        if not self.notebook:
-            print()
-
-
-def reproduce(key, *, seed=0, epochs=None, precision=None, keep=False, folder=records.RESULTS):
-    """Train a system of the sources by its recipe on the full data, and write a record of it.
-
-    After each epoch everything is saved under `folder/unfinished`. A run that was stopped, by
-    whatever, goes on from there when it is called again, and loses only the epoch it was in. The
-    order of the images depends on the seed and the epoch alone.
-
-    Args:
-        key: a name in `cnnlab.models.SYSTEMS` or `VARIANTS` that learns from images.
-        seed: decides first weights, order and dropout.
-        epochs: how many; by default as many as the recipe says.
-        precision: a Keras precision policy, such as "float32"; by default what `device` chooses.
-            An unfinished run keeps the one it began with.
-        keep: also keep the trained weights beside the record, as `KEY-seedN.weights.h5`.
-        folder: where the record goes, as `KEY-seedN.json`.
-
-    Returns:
-        The record, a dict as `cnnlab.records.records` describes it. If it is already there with
-        as many epochs, nothing is trained.
-
-    Raises:
-        ValueError: for an unknown system, or one that does not learn from images.
-        RecordMismatch: if a record or an unfinished run of this name was made with other data,
-            another recipe or other versions.
-        DataUnavailable: if the full data cannot be had (and `CNNLAB_TIER` is not "sample").
-        OSError: if the record cannot be written; what was saved before stays.
-    """
-    import keras
-
-    if key not in _learners():
-        raise ValueError(f"{key!r} is not a system that learns from images: {list(_learners())}.")
-    system = _learners()[key]
-    recipe = {**system.recipe, **system.assumed}
-    epochs = epochs or recipe["epochs"]
-    images = data.load(recipe["data"], os.environ.get("CNNLAB_TIER") or "full")
-    total = min(len(images.x_train), recipe["images"] or len(images.x_train))
-    last = total - int(total * (recipe["validation"] or 0))
-    x, y = images.x_train[:last], images.y_train[:last]
-    validation = (images.x_train[last:total], images.y_train[last:total])
-    folder = Path(folder)
-    (folder / "unfinished").mkdir(parents=True, exist_ok=True)
-    final, weights, draft, saved = (
-        folder / f"{key}-seed{seed}.json",
-        folder / f"{key}-seed{seed}.weights.h5",
-        folder / "unfinished" / f"{key}-seed{seed}.json",
-        folder / "unfinished" / f"{key}-seed{seed}.keras",
-    )
-    where = device()
-    where = replace(where, policy=precision or where.policy)
-    record = {
-        "system": key,
-        "seed": seed,
-        "recipe": recipe,
-        "parameters": system.build().count_params(),
-        "source": images.source,
-        "data": {
-            "train": len(x),
-            "validation": total - last,
-            "test": len(images.x_test),
-            "digest": records.digest(x, y, *validation, images.x_test, images.y_test),
-        },
-        "versions": records.versions(),
-        "precision": where.policy,
-        "device": where.name,
-        "processor": records.processor(),
-        "epochs": [],
-    }
-    for path in (final, draft):
-        if path.exists():
-            found = records.read(path)
-            advice = f"{path} was made in another way; move it, or give another folder"
-            records.check_same(record, found, advice)
-            there = path == final and (weights.exists() or not keep)
-            if there and len(found["epochs"]) >= epochs:
-                return found
-    with where.scope():
-        if draft.exists() and saved.exists():
-            model = _load(saved)
-            record = found  # the draft was read last
-        else:
-            keras.utils.set_random_seed(seed)
-            model = system.build()
-            rate = {"learning_rate": recipe["learning_rate"]} if recipe["learning_rate"] else {}
-            model.compile(
-                optimizer=getattr(keras.optimizers, recipe["optimizer"])(**rate),
-                loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-                metrics=["accuracy"],
-                jit_compile=False,
-            )
-    steps = -(-len(x) // recipe["batch_size"])
-    # The draft is written before the weights, so that it may be one epoch ahead of them.
-    done = int(model.optimizer.iterations) // steps
-    record["epochs"] = record["epochs"][:done]
-    progress = _progress(epochs, steps, f"{key}, seed {seed}")
-    for epoch in range(done, epochs):
-        start = time.perf_counter()
-        order = np.random.default_rng([seed, epoch]).permutation(len(x))
-        history = model.fit(
-            x[order],
-            y[order],
-            batch_size=recipe["batch_size"],
-            initial_epoch=epoch,
-            epochs=epoch + 1,
-            shuffle=False,
-            callbacks=[progress],
-            verbose=0,
-        ).history
-        row = {name: float(values[0]) for name, values in history.items()}
-        if len(validation[0]):
-            row |= _scores(model, *validation, "validation_")
-        row |= _scores(model, images.x_test, images.y_test, "test_", halves=True)
-        row["seconds"] = round(time.perf_counter() - start, 2)
-        if not np.isfinite(row["loss"]):
-            raise ValueError(f"{key}, seed {seed}: the loss is not a number in epoch {epoch + 1}.")
-        record["epochs"].append(row)
-        with _writing(draft, epoch):
-            records.write(draft, record)
-            part = saved.with_suffix(".part.keras")
-            model.save(part)
-            part.replace(saved)
-    record["train"] = _scores(model, x, y)
-    with _writing(final, epochs - 1):
-        records.write(final, record)
-        if keep:
-            model.save_weights(weights)
-    if epochs >= (recipe["epochs"] or epochs):
-        draft.unlink()
-        saved.unlink()
-    return record
-
-
-def _learners():
-    """The systems that learn from images."""
-    systems = {**SYSTEMS, **VARIANTS}
-    return {key: each for key, each in systems.items() if each.recipe["data"] in data.NAMES}
-
-
-def _scores(model, x, y, prefix="", halves=False):
-    """Loss and accuracy of a model that gives logits; on request the accuracy of each half too."""
-    logits = model.predict(x, batch_size=500, verbose=0).astype(np.float64)
-    logits -= logits.max(axis=1, keepdims=True)
-    losses = np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(len(y)), y]
-    right = logits.argmax(axis=1) == y
-    scores = {f"{prefix}loss": float(losses.mean()), f"{prefix}accuracy": float(right.mean())}
-    if halves:
-        middle = len(y) // 2
-        scores[f"{prefix}accuracy_halves"] = [
-            float(right[:middle].mean()),
-            float(right[middle:].mean()),
-        ]
-    return scores
-
-
-def _load(path):
-    import keras
-
-    try:
-        return keras.models.load_model(path)
-    except Exception as problem:  # Keras raises whatever the damage leads to
-        raise ValueError(
-            f"The saved model {path} cannot be read ({type(problem).__name__}). Delete it, and "
-            "the run starts from its beginning."
-        ) from None
+def diverged(losses, model):
+    """Whether a loss or a weight is not a number. (ReLU makes zeros of such inputs, so that the
+    loss alone would not tell.)"""
+    arrays = [np.asarray(losses), *model.get_weights()]
+    return not all(np.isfinite(array.astype("float32")).all() for array in arrays)
 
 
 @contextmanager
-def _writing(path, epoch):
-    try:
-        yield
-    except OSError as problem:
-        raise OSError(
-            f"Epoch {epoch + 1} could not be saved in {path.parent}: {problem}. What was saved "
-            "before is still there: make room, and start again."
-        ) from None
+def progress(epochs, steps, label="", done=0):
+    """A Keras callback that keeps one line up to date: epoch, time passed and left, metrics.
 
+    `epochs` is that of the whole training, `done` those that an earlier run has behind it. The
+    line goes to stderr, since it is no result; and it is plain text, since a widget is seen in a
+    running notebook only.
+    """
+    head = f"{label}: " if label else ""
+    line = "{desc} |{bar:10}| {elapsed}, {remaining} left{postfix}"
+    with tqdm(
+        desc=head, total=epochs * steps, initial=done * steps, bar_format=line, mininterval=0.5
+    ) as bar:
 
-def main():
-    parser = argparse.ArgumentParser(
-        prog="make reproduce", description="Train systems of the sources by their own recipes."
-    )
-    able = list(_learners())
-    parser.add_argument("systems", nargs="*", default=able, help=f"of {', '.join(able)}")
-    parser.add_argument("--seeds", type=int, default=1, help="how many seeds, from 0 on")
-    parser.add_argument("--epochs", type=int, help="instead of what the recipe says")
-    parser.add_argument("--precision", help="a Keras policy, instead of the faster one here")
-    parser.add_argument("--keep", action="store_true", help="also keep the trained weights")
-    parser.add_argument("--results", type=Path, default=records.RESULTS, help="folder of records")
-    options = parser.parse_args()
-    try:
-        print(device())
-        for key in options.systems:
-            for seed in range(options.seeds):
-                record = reproduce(
-                    key,
-                    seed=seed,
-                    epochs=options.epochs,
-                    precision=options.precision,
-                    keep=options.keep,
-                    folder=options.results,
-                )
-                rows = record["epochs"]
-                print(
-                    f"{key}, seed {seed}: test accuracy {rows[-1]['test_accuracy']:.2%} after "
-                    f"{len(rows)} epochs of {np.mean([row['seconds'] for row in rows]):.1f} s"
-                )
-    except KeyboardInterrupt:
-        sys.exit("\nStopped. Start again to go on from the last whole epoch.")
-    except (ValueError, OSError, data.DataUnavailable) as problem:
-        sys.exit(f"\n{problem}")
+        def begin(epoch, logs):
+            bar.set_description_str(f"{head}epoch {epoch + 1} of {epochs}", refresh=False)
 
+        def step(batch, logs):
+            bar.set_postfix(logs, refresh=False)
+            bar.update()
 
-if __name__ == "__main__":
-    main()
+        def end(epoch, logs):
+            bar.set_postfix(logs)  # those of the validation, too
+
+        yield keras.callbacks.LambdaCallback(
+            on_epoch_begin=begin, on_train_batch_end=step, on_epoch_end=end
+        )

@@ -4,22 +4,21 @@ The ground floor of convolution, pooling and counting. Sizes and padding follow 
 "A guide to convolution arithmetic for deep learning", 2016, arXiv:1603.07285.
 """
 
-from collections.abc import Iterable
+from math import prod
+from operator import index
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
-
-__all__ = ["output_shape", "output_size", "pad", "pair", "same_padding", "windows"]
 
 
 def pair(value, name="the setting"):
-    """(rows, columns) of a setting that may be one positive integer or two."""
-    both = tuple(value) if isinstance(value, Iterable) else (value, value)
-    if len(both) != 2 or not all(_is_whole(v) and v >= 1 for v in both):
+    """(rows, columns) of a setting, one positive integer or two of them; or a ValueError."""
+    both = value.tolist() if isinstance(value, np.ndarray) else value
+    both = both if isinstance(both, tuple | list) else (both, both)
+    if len(both) != 2 or not all(map(_is_positive, both)):
         raise ValueError(
             f"{name} must be a positive integer or two of them (rows, columns), got {value!r}."
         )
-    return int(both[0]), int(both[1])
+    return index(both[0]), index(both[1])
 
 
 def output_size(n, kernel, *, strides=1, padding="valid", dilation=1):
@@ -37,13 +36,11 @@ def output_size(n, kernel, *, strides=1, padding="valid", dilation=1):
         ValueError: if a setting is not a positive integer, the padding is unknown, or a "valid"
             window does not fit.
     """
-    for name, value in dict(n=n, kernel=kernel, strides=strides, dilation=dilation).items():
-        if not _is_whole(value) or value < 1:
-            raise ValueError(f"{name} must be a positive integer, got {value!r}.")
+    n, kernel, strides, dilation = _whole(n=n, kernel=kernel, strides=strides, dilation=dilation)
+    if not isinstance(padding, str) or padding not in ("valid", "same"):
+        raise ValueError(f'padding must be "valid" or "same", got {padding!r}.')
     if padding == "same":
         return -(-n // strides)
-    if padding != "valid":
-        raise ValueError(f'padding must be "valid" or "same", got {padding!r}.')
     reach = (kernel - 1) * dilation + 1
     if reach > n:
         raise ValueError(
@@ -53,29 +50,37 @@ def output_size(n, kernel, *, strides=1, padding="valid", dilation=1):
     return (n - reach) // strides + 1
 
 
-def output_shape(shape, size, strides, padding, dilation):
-    strides, dilation = pair(strides, "strides"), pair(dilation, "dilation")
-    steps = zip(shape[-3:-1], size, strides, dilation, strict=True)
-    return tuple(output_size(n, k, strides=s, padding=padding, dilation=d) for n, k, s, d in steps)
+def output_shape(shape, size, *, strides=1, padding="valid", dilation=1):
+    """(height_out, width_out) for images of this shape; other arguments as in `windows`."""
+    axes = _axes(shape, size, strides, dilation)
+    return tuple(output_size(n, k, strides=s, padding=padding, dilation=d) for n, k, s, d in axes)
 
 
 def same_padding(n, kernel, *, strides=1, dilation=1):
-    """How many zeros "same" padding puts (before, after) an axis of n pixels."""
-    out = output_size(n, kernel, strides=strides, padding="same", dilation=dilation)
-    total = max(0, (out - 1) * strides + (kernel - 1) * dilation + 1 - n)
+    """How many pixels "same" padding puts (before, after) an axis of `n`; see `output_size`."""
+    n, kernel, strides, dilation = _whole(n=n, kernel=kernel, strides=strides, dilation=dilation)
+    last = (output_size(n, kernel, strides=strides, padding="same") - 1) * strides
+    total = max(0, last + (kernel - 1) * dilation + 1 - n)
     return total // 2, total - total // 2
 
 
-def pad(images, size, strides, padding, dilation, fill):
-    output_shape(images.shape, size, strides, padding, dilation)  # raises if nothing fits
+def pad(images, size, *, strides=1, padding="valid", dilation=1, fill=0):
+    """The images, with `fill` around them if padding is "same"; arguments as in `windows`."""
+    images = as_images(images)
+    output_shape(images.shape, size, strides=strides, padding=padding, dilation=dilation)
     if padding == "valid":
         return images
-    *leading, height, width, channels = images.shape
-    steps = zip((height, width), size, pair(strides), pair(dilation), strict=True)
+    axes = _axes(images.shape, size, strides, dilation)
     (top, bottom), (left, right) = (
-        same_padding(n, k, strides=s, dilation=d) for n, k, s, d in steps
+        same_padding(n, k, strides=s, dilation=d) for n, k, s, d in axes
     )
+    *leading, height, width, channels = images.shape
     shape = (*leading, top + height + bottom, left + width + right, channels)
+    if prod(shape[-3:]) > 2**28:
+        raise ValueError(
+            f"With its padding an image would have {prod(shape[-3:]):,} values, gigabytes of them. "
+            "Use a smaller window or dilation."
+        )
     padded = np.full(shape, fill, images.dtype)
     padded[..., top : top + height, left : left + width, :] = images
     return padded
@@ -86,24 +91,59 @@ def windows(images, size, *, strides=1, padding="valid", dilation=1, fill=0):
 
     Args:
         images: array of shape (..., height, width, channels).
-        size: (rows, columns) of the window.
-        strides, padding, dilation: as in `conv2d`.
+        size: the window in pixels; one integer, or (rows, columns).
+        strides, padding, dilation: as in `output_size`; one integer, or (rows, columns).
         fill: the value that "same" padding puts around the image.
 
     Returns:
-        Array of shape (..., height_out, width_out, rows, columns, channels).
+        Read-only array of shape (..., height_out, width_out, rows, columns, channels).
 
     Raises:
-        ValueError: if the window does not fit.
+        ValueError: if a shape or setting does not fit, or padding would take gigabytes.
     """
-    row_step, column_step = pair(strides, "strides")
-    row_gap, column_gap = pair(dilation, "dilation")
-    padded = pad(images, size, strides, padding, dilation, fill)
-    reach = ((size[0] - 1) * row_gap + 1, (size[1] - 1) * column_gap + 1)
-    view = sliding_window_view(padded, reach, axis=(-3, -2))
+    padded = pad(images, size, strides=strides, padding=padding, dilation=dilation, fill=fill)
+    (row_step, column_step), (row_gap, column_gap) = pair(strides), pair(dilation)
+    reach = [(k - 1) * d + 1 for k, d in zip(pair(size), pair(dilation), strict=True)]
+    view = np.lib.stride_tricks.sliding_window_view(padded, reach, axis=(-3, -2))
     view = view[..., ::row_step, ::column_step, :, ::row_gap, ::column_gap]
     return np.moveaxis(view, -3, -1)
 
 
-def _is_whole(value):
-    return hasattr(value, "__index__") and not isinstance(value, bool)
+def as_numbers(values, name):
+    """`values` as an array of real numbers, or a ValueError."""
+    array = np.asarray(values)
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"{name} must hold real numbers of a NumPy type, got {array.dtype}.")
+    return array
+
+
+def as_images(values):
+    """`values` as an array of real numbers that can be images, or a ValueError."""
+    images = as_numbers(values, "images")
+    if images.ndim < 3 or 0 in images.shape[-3:-1]:
+        raise ValueError(
+            "images must have shape (..., height, width, channels) and at least one pixel, got "
+            f"{images.shape}. A grey image needs a channel axis: image[..., np.newaxis]."
+        )
+    return images
+
+
+def _axes(shape, size, strides, dilation):
+    """(pixels, window, strides, dilation) along the rows, and along the columns."""
+    settings = pair(size, "size"), pair(strides, "strides"), pair(dilation, "dilation")
+    return zip(shape[-3:-1], *settings, strict=True)
+
+
+def _whole(**settings):
+    """The settings as Python's integers, which never overflow; a ValueError unless all are > 0."""
+    for name, value in settings.items():
+        if not _is_positive(value):
+            raise ValueError(f"{name} must be a positive integer, got {value!r}.")
+    return map(index, settings.values())
+
+
+def _is_positive(value):
+    try:
+        return index(value) > 0 and not isinstance(value, bool)
+    except TypeError:
+        return False

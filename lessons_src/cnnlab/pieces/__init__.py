@@ -1,11 +1,12 @@
 """Live pieces in a notebook: `show("conv-stepper", image=…)`.
 
-Each piece is a custom element in plain JavaScript, beside this file. The
-website loads these files; a notebook's output carries a copy, so that it works in JupyterLab,
-VS Code, Colab and an exported page, without a network.
+Each piece is a custom element in plain JavaScript, beside this file. The website loads these files;
+a notebook's output carries a copy, so that it works in JupyterLab, VS Code, Colab and an exported
+page, without a network.
 """
 
 import json
+import re
 from html import escape
 from pathlib import Path
 
@@ -14,8 +15,13 @@ from cnnlab.pieces import given, networks
 __all__ = ["PIECES", "Piece", "show"]
 
 FOLDER = Path(__file__).parent
-SHARED = "piece", "grid", "plot", "arrays"
-NEEDS = {"digit-pad": ("network", "lenet5", "ink")}  # load.js has this list too
+
+
+def scripts(name):
+    """The names of the scripts that a piece is made of, in the order in which they are loaded."""
+    text = (FOLDER / "load.js").read_text("utf-8")
+    needs = json.loads(re.search(r"const NEEDS = (\{.*?\});", text, re.DOTALL)[1])
+    return [*needs["every piece"], *needs.get(name, []), name]
 
 
 class Piece:
@@ -23,14 +29,13 @@ class Piece:
 
     def __init__(self, name, start):
         data = escape(json.dumps(start, separators=(",", ":")))
-        needs = [n for n in NEEDS.get(name, ()) if not (n == "lenet5" and "network" in start)]
-        parts = (*SHARED, *needs, name)
-        scripts = "\n".join((FOLDER / f"{part}.js").read_text("utf-8") for part in parts)
+        parts = [part for part in scripts(name) if part != "lenet5" or "network" not in start]
+        code = "\n".join((FOLDER / f"{part}.js").read_text("utf-8") for part in parts)
         self.name = name
         self.html = (
             f'<cnn-{name} data-given="{data}"><p>The live piece “{name}” runs in a notebook that '
             "you trust: run this cell yourself. On the website it runs without asking.</p>"
-            f"</cnn-{name}>\n<script>\n{scripts}</script>"
+            f"</cnn-{name}>\n<script>\n{code}</script>"
         )
 
     def __repr__(self):

@@ -5,6 +5,19 @@
   const SIGNS = { diagonal: (i, j, n) => (i === j ? 1 : -1), column: (i, j, n) => (j === Math.floor(n / 2) ? 1 : -1),
     average: (i, j, n) => 1, "left edge": (i, j, n) => Math.sign(j - (n - 1) / 2) };
 
+  const LARGEST = [12, 12, 3]; // an image
+
+  // Cut an array, or fill it up by chance.
+  function fit(old, shape) {
+    const next = cnn.random(5), made = cnn.array(shape);
+    made.data.forEach((_, at) => {
+      const k = at % shape[2], j = Math.floor(at / shape[2]) % shape[1], i = Math.floor(at / shape[2] / shape[1]);
+      const chance = next() < 0.4 ? 1 : 0, inside = i < old.shape[0] && j < old.shape[1] && k < old.shape[2];
+      made.data[at] = inside ? old.data[(i * old.shape[1] + j) * old.shape[2] + k] : chance;
+    });
+    return made;
+  }
+
   class ConvStepper extends cnn.Piece {
     static title = "Convolution, step by step";
     static style = cnn.Grid.style + `
@@ -16,9 +29,11 @@
       this.bias = bias;
       // Both are (rows, columns, channels).
       this.image = image ? cnn.fromRows(image) : cnn.fromRows(IMAGE.map((row) => [...row].map((p) => [+p])));
+      this.scene = fit(this.image, LARGEST); // the image is cut out of it: what leaves can come back
       this.kernel = kernel ? cnn.fromRows(kernel) : this.#pattern("diagonal", 3, 3, this.image.shape[2]);
-      const [rows, columns, channels] = this.kernel.shape;
-      this.number("size", "image size", Math.min(Math.max(...this.image.shape), 12), { min: 2, max: 12 });
+      const [height, width] = this.image.shape, [rows, columns, channels] = this.kernel.shape;
+      this.number("height", "image rows", height, { min: 1, max: 12 });
+      this.number("width", "image columns", width, { min: 1, max: 12 });
       this.number("channels", "channels", channels, { min: 1, max: 3 });
       this.choice("pattern", "kernel", kernel ? "own" : "diagonal", [...Object.keys(SIGNS), "random", ["own", "your own"]]);
       this.number("rows", "kernel rows", rows, { min: 1, max: 7 });
@@ -50,20 +65,10 @@
       return kernel;
     }
 
-    // After a control: cut or fill up the image and the kernel, keeping what the reader has typed.
+    // After a control: the image and the kernel in their new sizes, with what the reader has typed.
     changed(name) {
-      const { size, channels, rows, columns, pattern } = this.state;
-      const fit = (old, shape) => {
-        const next = cnn.random(5), made = cnn.array(shape);
-        made.data.forEach((_, at) => {
-          const k = at % shape[2], j = Math.floor(at / shape[2]) % shape[1], i = Math.floor(at / shape[2] / shape[1]);
-          const chance = next() < 0.4 ? 1 : 0, inside = i < old.shape[0] && j < old.shape[1] && k < old.shape[2];
-          made.data[at] = inside ? old.data[(i * old.shape[1] + j) * old.shape[2] + k] : chance;
-        });
-        return made;
-      };
-      if (name === "size") this.image = fit(this.image, [size, size, channels]);
-      if (name === "channels") this.image = fit(this.image, [...this.image.shape.slice(0, 2), channels]);
+      const { height, width, channels, rows, columns, pattern } = this.state;
+      this.image = fit(this.scene, [height, width, channels]);
       if (["rows", "columns", "pattern", "channels"].includes(name)) {
         this.kernel = pattern === "own" ? fit(this.kernel, [rows, columns, channels]) : this.#pattern(pattern, rows, columns, channels);
       }
@@ -73,17 +78,19 @@
     // One grid for each channel of the image and of the kernel.
     #layOut() {
       const channels = this.state.channels;
-      const grids = (what, box, edit) => {
-        const made = Array.from({ length: channels }, (_, k) => new cnn.Grid({
+      const grids = (what, box, edit, cell) => {
+        const made = Array.from({ length: channels }, (_, k) => new cnn.Grid({ cell,
           label: channels > 1 ? `${what}, channel ${k + 1}` : what, edit: (r, c, v) => edit(r, c, k, v) }));
         box.replaceChildren(cnn.make("p"), ...made.map((grid) => grid.element));
         return made;
       };
       this.imageGrids = grids("image", this.imageBox, (r, c, k, v) => {
-        const { before } = this.axes[0], { before: left } = this.axes[1];
-        const [H, W, C] = this.image.shape, y = r - before, x = c - left;
-        if (y >= 0 && x >= 0 && y < H && x < W) this.image.data[(y * W + x) * C + k] = v; // padding stays 0
+        const [y, x] = this.#pixel(r, c);
+        for (const { shape: [, W, C], data } of [this.image, this.scene]) data[(y * W + x) * C + k] = v;
         this.update();
+      }, (r, c) => {
+        const [y, x] = this.#pixel(r, c);
+        return this.#inside(y, x) ? `row ${y + 1}, column ${x + 1}` : "padding";
       });
       this.kernelGrids = grids("kernel", this.kernelBox, (r, c, k, v) => {
         const [, columns, C] = this.kernel.shape;
@@ -91,6 +98,16 @@
         this.set("pattern", "own");
         this.update();
       });
+    }
+
+    // From a cell of the image's grid, which shows the padding too, to a pixel.
+    #pixel(r, c) {
+      return [r - this.axes[0].before, c - this.axes[1].before];
+    }
+
+    #inside(y, x) {
+      const [H, W] = this.image.shape;
+      return y >= 0 && x >= 0 && y < H && x < W;
     }
 
     #step(by) {
@@ -117,12 +134,12 @@
       const height = H + down.before + down.after, width = W + across.before + across.after;
       this.imageGrids.forEach((grid, k) => {
         const rows = Array.from({ length: height }, (_, r) => Array.from({ length: width }, (_, c) => {
-          const y = r - down.before, x = c - across.before;
-          return y >= 0 && x >= 0 && y < H && x < W ? image.data[(y * W + x) * C + k] : 0;
+          const [y, x] = this.#pixel(r, c);
+          return this.#inside(y, x) ? image.data[(y * W + x) * C + k] : 0;
         }));
         grid.show(rows, (r, c) => {
-          const y = r - down.before, x = c - across.before;
-          return [under(y, x) && "window", (y < 0 || x < 0 || y >= H || x >= W) && "faint"].filter(Boolean).join(" ");
+          const [y, x] = this.#pixel(r, c);
+          return [under(y, x) && "window", !this.#inside(y, x) && "faint"].filter(Boolean).join(" ");
         });
       });
       this.kernelGrids.forEach((grid, k) => grid.show(cnn.toRows(kernel).map((row) => row.map((cell) => cell[k]))));
@@ -144,28 +161,29 @@
     }
 
     #explain(top, left) {
-      const { dilation } = this.state, { image, kernel } = this, [H, W, C] = image.shape, [kh, kw] = kernel.shape;
+      const { dilation } = this.state, { image, kernel, bias } = this;
+      const [, W, C] = image.shape, [kh, kw] = kernel.shape;
       const products = [];
       let outside = 0;
       for (let i = 0; i < kh; i++) {
         for (let j = 0; j < kw; j++) {
+          const y = top + i * dilation, x = left + j * dilation, inside = this.#inside(y, x);
+          outside += !inside;
           for (let k = 0; k < C; k++) {
-            const y = top + i * dilation, x = left + j * dilation, inside = y >= 0 && x >= 0 && y < H && x < W;
-            outside += !inside && k === 0;
-            const pixel = inside ? image.data[(y * W + x) * C + k] : 0;
-            products.push([pixel, kernel.data[(i * kw + j) * C + k]]);
+            products.push([inside ? image.data[(y * W + x) * C + k] : 0, kernel.data[(i * kw + j) * C + k]]);
           }
         }
       }
       const value = this.result.data[this.row * this.result.shape[1] + this.column];
-      const total = cnn.short(value);
-      const wrap = (v) => (v < 0 ? `(${cnn.short(v)})` : cnn.short(v));
+      const [sign, total] = cnn.equals(value, [...products, [bias, 1]]);
+      const wrap = (v) => (v < 0 ? `(${cnn.full(v)})` : cnn.full(v));
       const shown = products.filter(([p, w]) => products.length <= 12 || (p !== 0 && w !== 0));
-      const left_out = products.length - shown.length;
-      const bias = this.bias ? ` + bias ${wrap(this.bias)}` : "";
-      this.sum.textContent = (shown.map(([p, w]) => `${wrap(p)}·${wrap(w)}`).join(" + ") || "0") + bias + ` = ${total}`
-        + (left_out ? ` (${left_out} products that are 0 are left out)` : "");
-      this.say(`Feature map, row ${this.row + 1}, column ${this.column + 1}: ${products.length} products add up to ${total}.`
+      const leftOut = products.length - shown.length, about = sign === "≈";
+      this.sum.textContent = (shown.map(([p, w]) => `${wrap(p)}·${wrap(w)}`).join(" + ") || "0")
+        + (bias ? ` + bias ${wrap(bias)}` : "") + ` ${sign} ${total}`
+        + (leftOut ? ` (${leftOut} products that are 0 are left out)` : "") + (about ? " (numbers are rounded)" : "");
+      this.say(`Feature map, row ${this.row + 1}, column ${this.column + 1}: ${products.length} products`
+        + `${bias ? " and the bias" : ""} add up to ${about ? "about " : ""}${total}.`
         + (outside ? ` ${outside} of the window's ${kh * kw} pixels lie in the padding.` : ""));
     }
   }

@@ -13,7 +13,7 @@
   const dot = (a, b) => a.reduce((total, v, i) => total + v * b[i], 0);
 
   // The typical distance of two lists: the root of the mean squared difference.
-  const off = (a, b) => Math.sqrt(a.reduce((total, v, i) => total + (v - b[i]) ** 2, 0) / a.length);
+  const off = (a, b) => Math.hypot(...a.map((v, i) => v - b[i])) / Math.sqrt(a.length); // cannot overflow
 
   // Normally distributed numbers from evenly distributed ones (Box and Muller).
   function normal(seed, n) {
@@ -103,15 +103,15 @@
     }
 
     #layOut() {
-      const room = this.stage.clientWidth || 400, { x, y } = this.#measure();
+      const { x, y } = this.#measure();
       const low = Math.min(...y), high = Math.max(...y), more = (high - low || 1) / 2;
       const window = this.own ? [low - more, high + more] : [-2, 2];
       const middle = y.reduce((a, b) => a + b) / y.length; // the fit of degree 0
       const most = this.own ? 1.6 * (off(y, y.map(() => middle)) || 1) : 1.08;
       this.curve = new cnn.Plot({ label: "", x: [Math.min(...x), Math.max(...x)], y: window, xLabel: "x", yLabel: "y",
-        width: Math.min(370, room), height: 300 });
+        height: 300 });
       this.errors = new cnn.Plot({ label: "", x: [0, HIGHEST], y: [0, most], xLabel: "degree",
-        yLabel: "typical distance", width: Math.min(290, room), height: 240 });
+        yLabel: "typical distance", height: 240 });
       this.errors.element.classList.add("errors");
       this.errors.element.addEventListener("click", (event) => {
         const degree = Math.round(this.errors.at(event)[0]);
@@ -120,17 +120,28 @@
       });
       this.legend = cnn.make("p");
       this.numbers = cnn.make("p");
-      const box = (plot, caption) => cnn.make("div", { style: `max-width: ${plot.width}px` },
-        caption, plot.element);
-      this.stage.append(box(this.curve, this.legend), box(this.errors, this.numbers));
+      this.boxes = [cnn.make("div", {}, this.legend, this.curve.element),
+        cnn.make("div", {}, this.numbers, this.errors.element)];
+      this.stage.append(...this.boxes);
+      this.#fit();
+    }
+
+    #fit() {
+      cnn.Plot.fit(this.room, [[this.curve, 370], [this.errors, 290]], this.boxes);
+    }
+
+    resized() {
+      this.#fit();
+      this.update();
     }
 
     update() {
       const { degree } = this.state, data = this.#measure(), { x, y, testX, testY } = data;
       this.data = data;
-      const highest = Math.min(HIGHEST, new Set(x).size - 1); // a higher one has more coefficients than places
       const low = Math.min(...x), high = Math.max(...x), dense = line(low, high, 401);
       const scale = (places) => places.map((v) => (2 * v - low - high) / (high - low)); // to -1 … 1, as NumPy does
+      const different = new Set(scale(x).map((t) => Math.round(1e6 * t))); // nearer ones drown in rounding errors
+      const highest = Math.min(HIGHEST, different.size - 1); // a higher one has more coefficients than places
       const columns = (places) => chebyshev(scale(places), highest);
       const fits = fitAll(columns(x), y), errors = (places, truth) => {
         const its = columns(places);
@@ -178,9 +189,13 @@
       }
       const best = test?.indexOf(Math.min(...test));
       errors.describe(`Typical error against the degree, from 0 to ${highest}. The training error falls from `
-        + `${cnn.short(training[0])} to ${cnn.short(training.at(-1))}.`
-        + (test ? ` The test error is lowest at degree ${best}, ${cnn.short(test[best])}, and `
-          + `${cnn.short(test.at(-1))} at degree ${highest}.` : ""));
+        + `${this.#told(training[0])} to ${this.#told(training.at(-1))}.`
+        + (test ? ` The test error is lowest at degree ${best}, ${this.#told(test[best])}, and `
+          + `${this.#told(test.at(-1))} at degree ${highest}.` : ""));
+    }
+
+    #told(error) {
+      return cnn.short(error, 2, 1e-6 * this.errors.y[1]);
     }
 
     #explain({ x }, highest) {
@@ -191,8 +206,8 @@
           + `because many such curves fit them equally well. Use degree ${highest} at most, or more points.`, true);
         return;
       }
-      const now = `training error ${cnn.short(training[degree])}`
-        + (test ? `, test error ${cnn.short(test[degree])}` : "");
+      const now = `training error ${this.#told(training[degree])}`
+        + (test ? `, test error ${this.#told(test[degree])}` : "");
       const hollow = `Hollow: test error, from ${this.own ? "the test points" : "the sine"}. `;
       this.numbers.textContent = "Typical distance (root mean square) for each degree. Filled: training error, from "
         + `the points. ${test ? hollow : ""}Now: ${now}.`;

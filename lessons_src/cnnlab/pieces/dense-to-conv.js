@@ -36,8 +36,9 @@
     static title = "From dense to convolution";
     static style = cnn.Grid.style + `
       canvas { display: block; border: 1px solid var(--line); cursor: crosshair; }
-      .decimals table.grid td { font-size: .75rem; width: 2.5em; min-width: 2.5em; }
-      @container (max-width: 420px) { table.grid td { width: 1.8em; min-width: 1.8em; height: 1.8em; } }`;
+      .decimals table.grid { --cell: 2.5em; }
+      .decimals table.grid td { font-size: .75rem; }
+      @container (max-width: 420px) { table.grid { --cell: 1.8em; } }`;
 
     build() {
       const { kernel = KERNEL, size = [6, 6], strides = 1, padding = "valid" } = this.given;
@@ -53,7 +54,8 @@
         this.news = "layer";
         if (name !== "shared" && "weight" in this.touched) this.touched = { output: 0 };
       })]));
-      this.number("side", "image size", Math.max(...size), { min: 1, max: 8 });
+      this.number("height", "image rows", size[0], { min: 1, max: 8 });
+      this.number("width", "image columns", size[1], { min: 1, max: 8 });
       this.number("rows", "kernel rows", kernel.length, { min: 1, max: 7 });
       this.number("columns", "kernel columns", kernel[0].length, { min: 1, max: 7 });
       this.number("stride", "stride", strides, { min: 1, max: 4 });
@@ -95,9 +97,9 @@
     }
 
     changed(name) {
-      const { side, rows, columns } = this.state;
-      if (name === "side") {
-        this.size = [side, side];
+      const { height, width, rows, columns } = this.state;
+      if (name === "height" || name === "width") {
+        this.size = [height, width];
         this.image = this.#picture();
       }
       if (name === "rows" || name === "columns") { // keep the weights that stay
@@ -178,6 +180,7 @@
         this.outputs.data[output] += image.data[pixel] * this.result.data[at];
         if (this.#isTouched(at, pixel, output)) this.places.push([pixel, output]);
       }
+      this.peak = this.result.data.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-9);
     }
 
     #isTouched(at, pixel, output) {
@@ -220,12 +223,11 @@
       context.fillRect(0, 0, outputs * cell, inputs * cell);
 
       // Blue above 0, orange below, stronger the further from 0; a cut wire leaves the paper empty.
-      const peak = result.data.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-9);
       const [blue, orange, grey, ink] = ["blue", "orange", "line", "ink"].map((name) => this.colour(name));
       result.data.forEach((value, at) => {
         if (!this.#wired(at)) return;
         context.fillStyle = value > 0 ? blue : value < 0 ? orange : grey;
-        context.globalAlpha = 0.2 + 0.6 * Math.abs(value / peak);
+        context.globalAlpha = 0.2 + 0.6 * Math.abs(value / this.peak);
         context.fillRect((at % outputs) * cell, Math.floor(at / outputs) * cell, cell, cell);
       });
       context.globalAlpha = 1;
@@ -290,7 +292,7 @@
       const own = `${count(places.length, "weight")} of its own`;
       const whose = layer === "shared" ? "the weights that all outputs share" : own;
       return `The output in ${this.#outputAt(output)} sees ${seen}, with ${whose}. `
-        + `Its value is ${cnn.short(this.outputs.data[output])}.`;
+        + `Its value is ${cnn.short(this.outputs.data[output], 4, 1e-9 * this.peak)}.`;
     }
 
     #aboutWire(pixel, output) {
@@ -298,12 +300,12 @@
       const wire = `from the pixel in ${this.#pixelAt(pixel)} to the output in ${this.#outputAt(output)}`;
       if (!this.#wired(at)) return `There is no wire ${wire}: this weight is 0 and stays 0.`;
       if (this.layer === "shared") return this.#aboutWeight(this.ties.data[at], `The wire ${wire} carries the`);
-      return `The weight ${wire} is ${cnn.short(this.result.data[at])}. It stands in this place only.`;
+      return `The weight ${wire} is ${cnn.full(this.result.data[at])}. It stands in this place only.`;
     }
 
     #aboutWeight(index, start = "The") {
       const found = this.places.length, all = this.ties.shape[1];
-      const which = `kernel's weight in ${place(index, this.kernel.shape[1])}, ${cnn.short(this.kernel.data[index])}`;
+      const which = `kernel's weight in ${place(index, this.kernel.shape[1])}, ${cnn.full(this.kernel.data[index])}`;
       return `${start} ${which}. It stands in ${count(found, "place")}`
         + (found === all ? ", one for each output." : `; in the other ${all - found} windows it lies on the padding.`);
     }

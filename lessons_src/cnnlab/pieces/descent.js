@@ -138,25 +138,34 @@
     }
 
     #layOut() {
-      const room = this.stage.clientWidth || 400;
       this.surface = new cnn.Plot({ label: "", x: this.window[0], y: this.window[1], xLabel: "w", yLabel: "b",
-        width: Math.min(370, room), height: 320 });
+        height: 320 });
       const { x, y } = this.points, around = (values, share) => {
         const low = Math.min(...values), high = Math.max(...values), more = (high - low) * share || 1;
         return [low - more, high + more];
       };
       this.line = new cnn.Plot({ label: "", x: around(x, 0.12), y: around(y, 0.5), xLabel: "x", yLabel: "y",
-        width: Math.min(290, room), height: 250 });
+        height: 250 });
       const ground = cnn.make("div", { class: "surface", role: "application", tabindex: 0,
         "aria-label": "loss over w and b: the arrow keys move the ball to a new start" }, this.surface.element);
       ground.addEventListener("keydown", (event) => this.#key(event));
       ground.addEventListener("click", (event) => this.#drop(this.surface.at(event)));
       this.caption = cnn.make("p");
-      const box = (plot, ...parts) => cnn.make("div", { style: `max-width: ${plot.width}px` }, ...parts);
-      this.stage.append(
-        box(this.surface, cnn.make("p", {}, "The loss from above: each thin line joins places of the same loss. "
+      this.boxes = [
+        cnn.make("div", {}, cnn.make("p", {}, "The loss from above: each thin line joins places of the same loss. "
           + "★ lowest, ○ start, ● now. Click to drop the ball elsewhere, or use the arrow keys."), ground),
-        box(this.line, this.caption, this.line.element));
+        cnn.make("div", {}, this.caption, this.line.element)];
+      this.stage.append(...this.boxes);
+      this.#fit();
+    }
+
+    #fit() {
+      cnn.Plot.fit(this.room, [[this.surface, 370], [this.line, 290]], this.boxes);
+    }
+
+    resized() {
+      this.#fit();
+      this.update();
     }
 
     #key(event) {
@@ -193,17 +202,26 @@
       const running = this.goal, goal = Math.min(this.#walked() + 100, MOST);
       if (this.still) this.steps = goal;
       else this.goal = goal;
-      if (this.goal && !running) requestAnimationFrame(() => this.#frame());
+      if (this.goal && !running) this.enter();
+    }
+
+    // A run goes on as long as the piece stands in a page.
+    enter() {
+      if (this.goal) this.frame = requestAnimationFrame(() => this.#frame());
+    }
+
+    leave() {
+      cancelAnimationFrame(this.frame);
     }
 
     // One step for each picture that the screen shows.
     #frame() {
-      if (!this.isConnected || !this.goal) return;
+      if (!this.goal) return;
       this.steps = this.#walked() + 1;
       const gone = loss(this.points, this.path.at(-1)) >= FAR * (1 + loss(this.points, this.start));
       if (this.steps >= this.goal || gone) this.goal = null;
       this.update();
-      if (this.goal) requestAnimationFrame(() => this.#frame());
+      this.enter();
     }
 
     changed() {

@@ -103,8 +103,22 @@
           + "that. The ready digits are drawn by code; none is from MNIST."));
       if (image) this.paste(image);
       else this.changed("ready");
-      // In a notebook, the weights may come with a later script than this element.
-      document.addEventListener("cnn-network", () => this.network ?? this.update());
+    }
+
+    // In a notebook, the weights may come with a later script than this element.
+    #networkCame = () => this.network ?? this.update();
+
+    enter() {
+      document.addEventListener("cnn-network", this.#networkCame);
+      if (this.away) this.update(); // and do what was left undone
+    }
+
+    leave() {
+      document.removeEventListener("cnn-network", this.#networkCame);
+      this.away = true;
+      this.pressed = this.down = false; // the pen is lifted, and nobody tells
+      cancelAnimationFrame(this.waiting);
+      clearTimeout(this.timer);
     }
 
     #layOutPad() {
@@ -193,6 +207,7 @@
       if (!event.isPrimary || event.button !== 0) return;
       this.pad.setPointerCapture(event.pointerId);
       this.pressed = true;
+      clearTimeout(this.timer); // the strips can wait
       this.#own();
       this.at = this.#place(event);
       this.#line([this.at]);
@@ -292,10 +307,10 @@
 
     // Colours from −1 (orange) over 0 (paper) to 1 (blue), and from 0 (black) to 1 (white).
     #palette() {
-      if (this.painted === this.dark) return;
-      this.painted = this.dark;
-      const rgb = (name) => this.colour(name).match(/[\da-f]{2}/gi).map((part) => parseInt(part, 16));
-      const [blue, orange, paper, ink] = ["blue", "orange", "paper", "ink"].map(rgb);
+      const names = ["blue", "orange", "paper", "ink"].map((name) => this.colour(name));
+      if (this.painted === String(names)) return;
+      this.painted = String(names);
+      const [blue, orange, paper, ink] = names.map((name) => cnn.rgba(name).slice(0, 3));
       const mix = (a, b, t) => { // a colour as canvases keep it: one number of four bytes
         const [r, g, blue] = a.map((v, i) => Math.round(v + t * (b[i] - v)));
         return 0xff000000 + blue * 0x10000 + g * 0x100 + r;
@@ -355,7 +370,8 @@
       const peak = Math.max(-low, high, 1e-9), { canvases, range, maps, title } = figure;
       const colour = (v = 0) => this.signed[(v < 0 ? 255 : 256) + Math.round((255 * v) / peak)];
       canvases.forEach((canvas, k) => this.#fill(canvas, (i) => colour(data[i * canvases.length + k])));
-      range.textContent = `${cnn.short(low)} to ${cnn.short(high)}`;
+      const told = (v) => cnn.short(v, 2, 1e-3 * peak);
+      range.textContent = `${told(low)} to ${told(high)}`;
       maps.setAttribute("aria-label", `${title}: from ${range.textContent}`);
     }
 
@@ -451,11 +467,6 @@
         text.textContent = this.#name(first) + (says[middle] === first ? ` from ${at(from)} to ${at(to)}`
           : ` at ${count} of ${places.length} places`);
       }
-    }
-
-    disconnectedCallback() {
-      super.disconnectedCallback();
-      clearTimeout(this.timer);
     }
   }
   cnn.define("digit-pad", DigitPad);

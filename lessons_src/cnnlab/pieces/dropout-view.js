@@ -24,6 +24,7 @@
       const { activations, rate = 0.5, training = true } = this.given, next = cnn.random(1);
       this.activations = activations ? cnn.fromRows(activations)
         : cnn.array([ROWS, COLUMNS], Array.from({ length: ROWS * COLUMNS }, () => Math.round(2 + next() * 28) / 10));
+      this.peak = Math.max(...this.activations.data.map(Math.abs), 1e-9);
       this.choice("mode", "mode", training ? "training" : "inference", ["training", "inference"]);
       this.number("rate", "rate", rate, { min: 0, max: 0.9, step: 0.05, slider: true });
       this.button("one pass", () => this.run(1));
@@ -39,9 +40,14 @@
       };
       this.boxes = { before: box("activations"), mask: box("mask"), after: box("result"), mean: box("mean") };
       this.plot = new cnn.Plot({ label: "", x: [0, 1], y: [0, 1], xLabel: "passes",
-        yLabel: "distance of the mean", width: Math.min(300, this.stage.clientWidth || 300), height: 190 });
+        yLabel: "distance of the mean", width: Math.min(300, this.room), height: 190 });
       this.stage.append(cnn.make("div", {}, this.plot.element));
       this.#restart();
+    }
+
+    resized() {
+      this.plot.width = Math.min(300, this.room);
+      this.#drawDistances();
     }
 
     changed() {
@@ -72,10 +78,9 @@
     }
 
     update() {
-      const { activations, pass, boxes, passes, cell } = this, { mode } = this.state, [, columns] = activations.shape;
+      const { activations, pass, boxes, passes, cell, peak } = this, { mode } = this.state, [, columns] = activations.shape;
       const here = (r, c) => (cell && r === cell[0] && c === cell[1] ? "here" : "");
       const out = (r, c) => `${pass.mask[r * columns + c] ? "" : "out"} ${here(r, c)}`;
-      const peak = Math.max(...activations.data.map(Math.abs), 1e-9);
       const show = ({ grid }, values, mark) => {
         grid.show(cnn.toRows(values), mark, peak);
         if (cell) grid.point(...cell);
@@ -102,24 +107,28 @@
       const shown = distances.map((v, i) => [i + 1, v]).filter((_, i) => i % every === 0 || i === passes - 1);
       plot.curve(shown, "blue");
       plot.points(shown.slice(-1), "blue");
-      plot.describe(`Distance of the mean from the activations: ${cnn.short(distances[0], 3)} after the first pass, `
-        + `${cnn.short(distances.at(-1), 3)} after ${passes}.`);
+      plot.describe(`Distance of the mean from the activations: ${this.#apart(0)} after the first pass, `
+        + `${this.#apart(-1)} after ${passes}.`);
+    }
+
+    #apart(pass) {
+      return cnn.short(this.distances.at(pass), 3, 1e-9 * this.peak);
     }
 
     #explain() {
       const { pass, passes, cell } = this, { mode, rate } = this.state, n = pass.mask.length;
-      const dropped = n - pass.mask.reduce((a, b) => a + b, 0), apart = cnn.short(this.distances.at(-1), 3);
+      const dropped = n - pass.mask.reduce((a, b) => a + b, 0);
       const what = mode === "inference" ? "nothing is dropped and nothing is divided, so the result is the activations"
-        : `${dropped} of ${n} values dropped, the others divided by ${cnn.short(1 - rate)}`;
+        : `${dropped} of ${n} values dropped, the others divided by ${cnn.full(1 - rate)}`;
       const mean = passes === 1 ? "The result" : `The mean of ${passes} passes`;
       this.say(`${mode === "training" ? "Training" : "Inference"}, rate ${rate}, pass ${passes}: ${what}. `
-        + `${mean} is on average ${apart} away from the activations.${cell ? this.#about(...cell) : ""}`);
+        + `${mean} is on average ${this.#apart(-1)} away from the activations.${cell ? this.#about(...cell) : ""}`);
     }
 
     // The cell that the reader has gone to.
     #about(r, c) {
       const at = r * this.activations.shape[1] + c, [before, after, mean] = [this.activations, this.result, this.mean]
-        .map(({ data }) => cnn.short(data[at]));
+        .map(({ data }) => cnn.full(data[at], 4));
       return ` Row ${r + 1}, column ${c + 1}: activation ${before}, ${this.pass.mask[at] ? "kept" : "dropped"}, `
         + `result ${after}, mean ${mean}.`;
     }

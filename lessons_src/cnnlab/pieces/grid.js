@@ -3,19 +3,23 @@
 {
   const STYLE = `
     table.grid { border: 1px solid var(--line); }
-    table.grid td { padding: 0; border: 1px solid var(--line); width: 2.1em; min-width: 2.1em; height: 2.1em;
-      text-align: center; font-size: .85rem; position: relative; cursor: default; }
+    table.grid td { padding: 0; border: 1px solid var(--line); width: var(--cell, 2.1em); height: var(--cell, 2.1em);
+      min-width: max(var(--cell, 2.1em), var(--letters) * .6em + .4em); text-align: center; font-size: .85rem;
+      position: relative; cursor: default; }
     table.grid td input { width: 100%; height: 100%; min-height: 0; padding: 0; border: 0; border-radius: 0;
       background: transparent; text-align: center; }
     table.grid td.window { box-shadow: inset 0 0 0 2.5px var(--orange); }
     table.grid td.here { box-shadow: inset 0 0 0 2.5px var(--blue); }
     table.grid td.faint { color: var(--soft); background: var(--panel) !important; }
     table.grid td:focus-visible, table.grid td input:focus-visible { outline-offset: -3px; z-index: 1; }
+    @media (forced-colors: active) { table.grid td.faint { color: GrayText; } }
   `;
+
+  const MOST = 1e6; // larger numbers are refused, as cnnlab.pieces does
 
   // new cnn.Grid({label, cell, move, edit}): `cell(row, column)` names a cell in words (default: "row 1,
   // column 2"); `move(row, column)` is called when the focus moves; `edit(row, column, value)`, if given,
-  // makes the cells editable.
+  // makes the cells editable, except those marked "faint". What is refused is told by an event "refused".
   class Grid {
     constructor({ label, cell, move, edit }) {
       Object.assign(this, { label, cell: cell ?? ((r, c) => `row ${r + 1}, column ${c + 1}`), move, edit });
@@ -25,7 +29,8 @@
       this.element.addEventListener("focusin", (event) => this.#visit(event));
       this.element.addEventListener("pointerdown", (event) => this.#visit(event));
       this.element.addEventListener("input", (event) => this.#typed(event));
-      this.element.addEventListener("focusout", () => this.show(...this.last)); // half-typed numbers go
+      this.element.addEventListener("change", (event) => this.#left(event.target));
+      this.element.addEventListener("focusout", () => this.show(...this.last));
     }
 
     // Draw `values` (rows of numbers; null for an empty cell). `mark(row, column)` gives class names.
@@ -33,14 +38,17 @@
     show(values, mark = () => "", peak = Math.max(...values.flat().map(Math.abs), 1e-9)) {
       this.last = [values, mark, peak];
       const rows = values.length, columns = values[0].length;
+      const noise = this.edit ? 0 : 1e-9 * Math.max(peak, 1e-3); // of what is computed
+      const text = (value) => (value === null ? "" : cnn.short(value, 2, noise));
+      this.element.style.setProperty("--letters", Math.max(...values.flat().map((value) => text(value).length)));
       if (this.rows !== rows || this.columns !== columns) this.#layOut(rows, columns);
       for (let r = 0; r < rows; r++) {
         for (let c = 0; c < columns; c++) {
           const value = values[r][c], td = this.cells[r][c], field = td.firstElementChild;
-          const text = value === null ? "" : cnn.short(value);
-          if (!field) td.textContent = text;
-          else if (!field.matches(":focus")) field.value = text;
           td.className = mark(r, c);
+          if (!field) td.textContent = text(value);
+          else if (!field.matches(":focus")) field.value = text(value);
+          if (field) field.readOnly = td.classList.contains("faint");
           const strength = Math.round(42 * Math.min(1, Math.abs(value ?? 0) / peak));
           const colour = value > 0 ? "var(--blue)" : "var(--orange)";
           td.style.background = strength ? `color-mix(in srgb, ${colour} ${strength}%, var(--paper))` : "";
@@ -101,7 +109,10 @@
       const [r, c] = place;
       this.point(r, c);
       if (event.type === "pointerdown" && !this.edit) this.#target(r, c).focus();
-      else if (event.type === "focusin") this.move?.(r, c);
+      if (event.type !== "focusin") return;
+      const value = this.last[0][r][c];
+      if (this.edit && value !== null) this.good = event.target.value = cnn.full(value, 15); // all digits
+      this.move?.(r, c);
     }
 
     #key(event) {
@@ -117,11 +128,32 @@
       target.select?.();
     }
 
-    #typed(event) {
-      const text = event.target.value.trim().replace("−", "-").replace(",", ".");
-      const [r, c] = this.#place(event.target);
-      if (text !== "" && Number.isFinite(Number(text))) this.edit(r, c, Number(text));
+    #typed({ target }) {
+      const number = read(target.value), [r, c] = this.#place(target);
+      if (Math.abs(number) <= MOST) {
+        this.good = target.value;
+        this.edit(r, c, number);
+      } else if (!Number.isNaN(number)) {
+        this.#refuse(target, "numbers from −1,000,000 to 1,000,000");
+      }
     }
+
+    // A field is left: numbers that are still half typed go.
+    #left(field) {
+      if (Number.isNaN(read(field.value))) this.#refuse(field, "numbers, such as 3 or −0.5");
+    }
+
+    #refuse(field, expected) {
+      const [r, c] = this.#place(field), stays = cnn.full(this.last[0][r][c], 15);
+      const detail = `“${field.value}” does not fit here: cells hold ${expected}. This one stays at ${stays}.`;
+      field.value = this.good; // what was last typed and did fit
+      this.element.dispatchEvent(new CustomEvent("refused", { bubbles: true, detail }));
+    }
+  }
+
+  // What is typed into a cell: a number, or NaN.
+  function read(text) {
+    return text.trim() ? Number(text.trim().replaceAll("−", "-").replace(",", ".")) : NaN;
   }
   Grid.style = STYLE;
   Object.assign(cnn, { Grid });

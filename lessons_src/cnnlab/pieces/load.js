@@ -1,8 +1,12 @@
 // On the site: load the pieces that this page holds, and what they share.
 "use strict";
 {
-  const SHARED = ["piece", "grid", "plot", "arrays"];
-  const NEEDS = { "digit-pad": ["network", "lenet5", "ink"] }; // as in cnnlab/pieces
+  // Which scripts a piece needs beside its own. In a notebook, cnnlab.pieces reads this table, too.
+  const NEEDS = {
+    "every piece": ["piece", "grid", "plot", "arrays"],
+    "digit-pad": ["network", "lenet5", "ink"],
+    "network-ledger": ["keras"]
+  };
   const here = document.currentScript.src.replace(/load\.js.*$/, "");
   const load = (name) => {
     const script = document.createElement("script");
@@ -13,7 +17,7 @@
   document.addEventListener("DOMContentLoaded", () => {
     const tags = [...document.querySelectorAll("article *")].map((node) => node.localName);
     const pieces = new Set(tags.filter((tag) => tag.startsWith("cnn-")).map((tag) => tag.slice(4)));
-    if (pieces.size) SHARED.forEach(load);
+    if (pieces.size) NEEDS["every piece"].forEach(load);
     pieces.forEach((piece) => [...(NEEDS[piece] ?? []), piece].forEach(load));
   });
 }

@@ -1,6 +1,6 @@
 // A Keras network: its layers one after the other, what model.predict computes for one image.
-// cnnlab.pieces writes it down as {input: shape, layers: [{kind, name, settings, weights: shapes}], bits,
-// numbers}, where `numbers` are all the weights in one line.
+// cnnlab.pieces writes it down as {input: shape, layers: [{kind, name, …settings, shape, weights: shapes}],
+// bits, numbers}, where the settings have Keras's names and `numbers` are all the weights in one line.
 "use strict";
 {
   // Weights travel as text (base64) of float32 or, half as long, of its upper 16 bits (bfloat16).
@@ -82,17 +82,18 @@
   const RULES = {
     Rescaling: (x, layer) => each(x, (v) => v * layer.scale + layer.offset),
     ZeroPadding2D: (x, layer) => pad(x, layer.padding),
-    Conv2D: (x, layer) => cnn.conv2d(x, layer.weights[0], layer.weights[1], layer),
-    MaxPooling2D: (x, layer) => cnn.pool2d(x, { ...layer, mode: "max" }),
-    AveragePooling2D: (x, layer) => cnn.pool2d(x, { ...layer, mode: "average" }),
+    Conv2D: (x, layer) => cnn.conv2d(x, layer.weights[0], layer.weights[1], { ...layer, dilation: layer.dilation_rate }),
+    MaxPooling2D: (x, layer) => cnn.pool2d(x, { ...layer, size: layer.pool_size, mode: "max" }),
+    AveragePooling2D: (x, layer) => cnn.pool2d(x, { ...layer, size: layer.pool_size, mode: "average" }),
     GlobalAveragePooling2D: (x, layer) => average(x, layer.shape),
     BatchNormalization: (x, layer) => batchNorm(x, layer.weights, layer.epsilon),
     Dense: (x, layer) => dense(x, layer.weights[0], layer.weights[1]),
     Flatten: (x, layer) => ({ shape: layer.shape, data: x.data }), // the same numbers in one line
     Reshape: (x, layer) => ({ shape: layer.shape, data: x.data }),
-    Activation: same, // what these three do is their `activation`
-    ReLU: same,
+    Activation: same, // what these two do is their `activation`
     Softmax: same,
+    ReLU: (x, layer) => each(x, (v) =>
+      (v >= layer.threshold ? Math.min(v, layer.max_value ?? Infinity) : layer.negative_slope * (v - layer.threshold))),
   };
 
   class Network {

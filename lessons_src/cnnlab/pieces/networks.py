@@ -2,113 +2,31 @@
 
 import base64
 import json
-from pathlib import Path
 
 import numpy as np
 
 from cnnlab.ledger import ledger
+from cnnlab.network import KINDS, MERGING, RESTING, describe, settings
 from cnnlab.pieces.given import one_of
-
-FOLDER = Path(__file__).parent
-
-# network-ledger: the layers it knows, and their settings that it counts or shows.
-_POOLING = "pool_size", "strides", "padding"
-_LAYERS = {
-    "Conv2D": (
-        *("filters", "kernel_size", "strides", "padding"),
-        *("dilation_rate", "use_bias", "activation"),
-    ),
-    "MaxPooling2D": _POOLING,
-    "AveragePooling2D": _POOLING,
-    "ZeroPadding2D": ("padding",),
-    "GlobalAveragePooling2D": ("keepdims",),
-    "Flatten": (),
-    "Dense": ("units", "use_bias", "activation"),
-    "Dropout": ("rate",),
-    "BatchNormalization": ("center", "scale"),
-    "Activation": ("activation",),
-    "ReLU": (),
-    "LeakyReLU": (),
-    "ELU": (),
-    "Softmax": (),
-}
-_DTYPES = "float16", "bfloat16", "float32", "float64", "mixed_float16", "mixed_bfloat16"
 
 
 def network_ledger(*, model=None, preset=None):
-    """A built Keras model, one layer after another, of the kinds in `_LAYERS`; or a preset, "S1"
-    to "S15" (without either: "S2") or "empty"."""
+    """A built Keras model that `cnnlab.ledger` can count; or a preset, "S1" to "S15" (without
+    either: "S2") or "empty"."""
     if model is None:
         from cnnlab.models import SYSTEMS  # loads Keras
 
         return {"preset": one_of(preset or "S2", "preset", *SYSTEMS, "empty")}
     if preset is not None:
         raise ValueError("Give network-ledger a model or a preset, not both.")
-    stack = [x for x in getattr(model, "layers", []) if type(x).__name__ != "InputLayer"]
-    for layer in stack:
-        if type(layer).__name__ not in _LAYERS:
-            raise ValueError(
-                f"network-ledger does not know layer {layer.name!r} of kind "
-                f"{type(layer).__name__}. Known kinds: {', '.join(_LAYERS)}."
-            )
-    ledger(model)  # refuses what is not built, not channels-last, or used twice
-    if len(model.inputs) != 1 or len(model.outputs) != 1:
-        raise ValueError(
-            "network-ledger takes a model with one input and one output, got "
-            f"{len(model.inputs)} and {len(model.outputs)}."
-        )
-    shape = [int(n) for n in model.inputs[0].shape[1:]]
-    if not 1 <= len(shape) <= 3:
+    ledger(model)  # refuses what cannot be counted
+    network = describe(model)
+    if len(network.shape) > 3:
         raise ValueError(
             "network-ledger takes images (rows, columns, channels), (rows, columns) or a row of "
-            f"numbers, got a model for shape {tuple(shape)}."
+            f"numbers, got a model for shape {network.shape}."
         )
-    return {"model": {"input": shape, "layers": [_layer_settings(layer) for layer in stack]}}
-
-
-def _layer_settings(layer):
-    """{"kind": …, "name": …, a setting: its value, …} of a Keras layer."""
-    kind, policy = type(layer).__name__, layer.dtype_policy.name
-    if getattr(layer, "groups", 1) != 1:
-        raise ValueError(
-            f"Layer {layer.name!r} has {layer.groups} groups; network-ledger counts convolutions "
-            "with 1."
-        )
-    axis = getattr(layer, "axis", -1) if kind == "BatchNormalization" else -1
-    if axis != -1 and axis != len(layer.input.shape) - 1:
-        raise ValueError(
-            f"Layer {layer.name!r} normalizes axis {layer.axis}; network-ledger counts batch norm "
-            "of the last axis."
-        )
-    if policy not in _DTYPES:
-        raise ValueError(
-            f"Layer {layer.name!r} computes in {policy!r}; network-ledger knows "
-            f"{', '.join(_DTYPES)}."
-        )
-    settings = {"kind": kind, "name": layer.name}
-    settings |= {key: _plain(layer, getattr(layer, key)) for key in _LAYERS[kind]}
-    return settings if policy == "float32" else settings | {"dtype": policy}
-
-
-def _plain(layer, value):
-    """A setting as JSON has it; an activation by its name."""
-    if callable(value):
-        import keras
-
-        name = getattr(value, "__name__", type(value).__name__)
-        try:
-            known = keras.activations.get(name) is value
-        except ValueError:
-            known = False
-        if not known:
-            raise ValueError(
-                f"Layer {layer.name!r} has the activation {name}, which network-ledger cannot "
-                'write as code. Use one of Keras by its name, such as "relu".'
-            )
-        return name
-    if isinstance(value, (tuple, list)):
-        return [_plain(layer, each) for each in value]
-    return value if isinstance(value, (str, bool, float)) else int(value)
+    return {"model": network.plain()}
 
 
 def digit_pad(*, model=None, image=None, labels=None, white=None):
@@ -117,75 +35,56 @@ def digit_pad(*, model=None, image=None, labels=None, white=None):
     that the model learned from (1, or 255 if it begins with Rescaling(1 / 255))."""
     given, classes = {}, 10
     if model is not None:
-        given["network"] = network = _network(model, white=white)
+        given["network"] = network = runnable(model, white=white)
         classes = network["classes"]
     elif white is not None:
         raise ValueError("white says what your own model learned from: give the model too.")
     if image is not None:
-        pixels = np.asarray(image, dtype=float)
-        if pixels.shape not in ((28, 28), (28, 28, 1)):
-            raise ValueError(f"image must have shape (28, 28), got {pixels.shape}.")
-        if not (pixels.min() >= 0 and pixels.max() <= 1):
-            raise ValueError(
-                "image must hold values from 0 (black) to 1 (white), found "
-                f"{pixels.min():g} to {pixels.max():g}. Bytes become that if you divide by 255."
-            )
-        given["image"] = pixels.reshape(28, 28).round(8).tolist()
+        given["image"] = _digit(image)
     if labels is not None:
-        if len(labels) != classes:
+        if isinstance(labels, str) or len(list(labels)) != classes:
             raise ValueError(
-                f"labels must name all {classes} classes of the network, got {len(labels)} names."
+                f"labels must name all {classes} classes of the network, one name each, got "
+                f"{labels!r}."
             )
         given["labels"] = [str(label) for label in labels]
     return given
 
 
-# The settings of each kind of layer that network.js can compute, with the same names.
-_SETTINGS = {
-    "Rescaling": lambda layer: {"scale": _one(layer.scale), "offset": _one(layer.offset)},
-    "ZeroPadding2D": lambda layer: {"padding": layer.padding},
-    "Conv2D": lambda layer: {
-        "strides": layer.strides,
-        "padding": layer.padding,
-        "dilation": layer.dilation_rate,
-    },
-    "MaxPooling2D": lambda layer: _pooling(layer),
-    "AveragePooling2D": lambda layer: _pooling(layer),
-    "GlobalAveragePooling2D": lambda layer: {},
-    "Flatten": lambda layer: {},
-    "Reshape": lambda layer: {},
-    "Dense": lambda layer: {},
-    "Activation": lambda layer: {},
-    "ReLU": lambda layer: {"activation": "relu"},
-    "Softmax": lambda layer: {"activation": "softmax"},
-    "BatchNormalization": lambda layer: {"epsilon": layer.epsilon},
-}
-# These change nothing when a network is asked.
-_RESTING = {
-    *("Dropout", "SpatialDropout2D", "GaussianDropout", "GaussianNoise", "Identity"),
-    *("RandomFlip", "RandomRotation", "RandomTranslation", "RandomZoom", "RandomContrast"),
+def _digit(image):
+    try:
+        pixels = np.asarray(image, dtype=float)
+    except (TypeError, ValueError):
+        raise ValueError("image must be numbers in the shape (28, 28).") from None
+    if pixels.shape not in ((28, 28), (28, 28, 1)):
+        raise ValueError(f"image must have shape (28, 28), got {pixels.shape}.")
+    if not (pixels.min() >= 0 and pixels.max() <= 1):
+        raise ValueError(
+            "image must hold values from 0 (black) to 1 (white), found "
+            f"{pixels.min():g} to {pixels.max():g}. Bytes become that if you divide by 255."
+        )
+    return pixels.reshape(28, 28).round(8).tolist()
+
+
+# What network.js can compute: how many arrays of weights each kind has.
+_RUNS = {
+    **{"Conv2D": 2, "Dense": 2, "BatchNormalization": 4, "Rescaling": 0, "ZeroPadding2D": 0},
+    **{"MaxPooling2D": 0, "AveragePooling2D": 0, "GlobalAveragePooling2D": 0, "Flatten": 0},
+    **{"Reshape": 0, "Activation": 0, "ReLU": 0, "Softmax": 0},
 }
 _ACTIVATIONS = "linear", "relu", "tanh", "sigmoid", "softmax"
+_MOVES = {*RESTING, "Flatten", "Reshape", "ZeroPadding2D"}  # these change no value of a pixel
 _MOST_PARAMETERS = 500_000  # as text 2.7 MB; Jupyter passes on about 3 MB at once
 
 
-def _one(value):
-    return float(np.asarray(value, dtype=float).reshape(()))  # ValueError if there are several
-
-
-def _pooling(layer):
-    return {"size": layer.pool_size, "strides": layer.strides, "padding": layer.padding}
-
-
-def _network(model, *, bits=32, white=None, names=None):
-    """A Keras model as network.js reads it.
+def runnable(model, *, bits=32, white=None, names=None):
+    """A Keras model as network.js reads and runs it.
 
     Args:
-        model: a built Sequential or functional model, one layer after the other, for one image of
-            28 × 28 pixels.
-        bits: 32 for float32 weights, 16 for bfloat16: float32's upper half, rounded.
-        white: the value of white in its images; by default 255 if it begins with a Rescaling by
-            about 1 / 255, else 1.
+        model: a built model, one layer after the other, for one image of 28 × 28 pixels.
+        bits: 32 for float32 weights, 16 for bfloat16.
+        white: the value of white in its images; by default 255 if the first thing that it does to
+            their values is a Rescaling by about 1 / 255, else 1.
         names: names for the layers instead of their own.
 
     Returns:
@@ -195,170 +94,156 @@ def _network(model, *, bits=32, white=None, names=None):
     Raises:
         ValueError: if network.js cannot compute the model; the message names the layer and why.
     """
-    chain = _chain(model)
-    shape = tuple(model.inputs[0].shape[1:])
-    if shape not in ((28, 28, 1), (28, 28), (784,)):
-        raise ValueError(f"The model must take images of shape (28, 28, 1), not {shape}.")
-    layers, weights, taken = [], [], {}
-    for layer in chain:
-        described, arrays = _layer(layer, shape)
-        shape = tuple(layer.compute_output_shape((None, *shape))[1:])
-        layers.append({**described, "shape": shape, "weights": [a.shape for a in arrays]})
-        weights += arrays
-        taken[layer.name] = sum(a.size for a in arrays)
-    total = sum(taken.values())
-    if total > _MOST_PARAMETERS:
-        most = max(taken, key=taken.get)
+    network = describe(model, weights=True)
+    if network.shape not in ((28, 28, 1), (28, 28), (784,)):
+        raise ValueError(f"The model must take images of shape (28, 28, 1), not {network.shape}.")
+    layers, arrays = [], []
+    for number, layer in enumerate(network.layers):
+        weights = _weights(layer, number)
+        told = {**layer.plain(), "weights": [a.shape for a in weights]}
+        end = "softmax" if layer.kind == "Softmax" else "linear"
+        layers.append({"activation": end, **told})
+        arrays += weights
+    moves = [layer.kind in _MOVES for layer in network.layers]
+    if all(moves):
         raise ValueError(
-            f"The model has {total:,} parameters, {taken[most]:,} of them in layer {most!r}. A "
-            f"notebook's output can carry up to {_MOST_PARAMETERS:,}."
+            "The model has no layer that computes anything; it hands the image on. It needs at "
+            "least a Dense layer with one number for each class."
         )
-    if len(shape) != 1 or shape[0] < 2:
-        raise ValueError(
-            f"The last layer, {chain[-1].name!r}, must give one number for each class, at least "
-            f"2; it gives the shape {shape}."
-        )
+    _check_end(network, layers, moves)
+    first = layers[moves.index(False)]
+    if white is None:
+        white = 255 if first["kind"] == "Rescaling" and abs(first["scale"]) < 0.02 else 1
+    elif not (isinstance(white, (int, float)) and np.isfinite(white) and white > 0):
+        raise ValueError(f"white must be a number above 0, such as 1 or 255, got {white!r}.")
     if names:
         layers = [{**layer, "name": name} for layer, name in zip(layers, names, strict=True)]
-    # An activation stays the last one through layers that only rest or rearrange.
-    ends = [each["activation"] for each in layers if each["kind"] not in _QUIET]
-    if ends and ends[-1] == "sigmoid":
-        raise ValueError(
-            "The model ends with sigmoid: one yes or no for each class. Its last layer should give "
-            "logits (no activation) or probabilities (softmax)."
-        )
-    if white is None:
-        first = next((each for each in layers if not each.get("rests")), {})
-        white = 255 if first["kind"] == "Rescaling" and abs(first["scale"]) < 0.02 else 1
-    numbers = np.concatenate([np.ravel(a) for a in weights] or [np.zeros(0)]).astype("<f4")
+    numbers = np.concatenate([np.ravel(a) for a in arrays] or [np.zeros(0)]).astype("<f4")
     if bits == 16:
-        numbers = _bfloat16(numbers)
+        from ml_dtypes import bfloat16
+
+        numbers = numbers.astype(bfloat16)  # to the nearest, ties to even
+    ends = [layer["activation"] for layer, move in zip(layers, moves, strict=True) if not move]
     return {
-        "input": model.inputs[0].shape[1:],
+        "input": network.shape,
         "layers": layers,
         "bits": bits,
         "numbers": base64.b64encode(numbers.tobytes()).decode(),
-        "classes": shape[0],
+        "classes": network.layers[-1].shape[0],
         "about": {
-            "name": model.name,
-            "parameters": total,
-            "gives": "probabilities" if ends and ends[-1] == "softmax" else "logits",
+            "name": network.name,
+            "parameters": sum(layer.trainable + layer.frozen for layer in network.layers),
+            "gives": "probabilities" if ends[-1] == "softmax" else "logits",
             "white": white,
         },
     }
 
 
-_QUIET = {*_RESTING, "Flatten", "Reshape"}
-
-
-def _bfloat16(numbers):
-    """The upper 16 bits of float32 numbers, rounded to the nearest, ties to even."""
-    bits = numbers.view("<u4")
-    return ((bits + 0x7FFF + (bits >> 16 & 1)) >> 16).astype("<u2")
-
-
-def _chain(model):
-    """The layers of a model from input to output, those of models inside it included."""
-    kind = type(model).__name__
-    if kind not in ("Sequential", "Functional"):
-        hint = " Its .model may be what you mean." if hasattr(model, "model") else ""
+def _check_end(network, layers, moves):
+    """ValueError unless the network is small enough and ends with a number for each class."""
+    taken = {layer.name: layer.trainable + layer.frozen for layer in network.layers}
+    total, most = sum(taken.values()), max(taken, key=taken.get)
+    if total > _MOST_PARAMETERS:
         raise ValueError(
-            "model must be a Keras model made of layers (Sequential or functional), got "
-            f"{kind}.{hint}"
+            f"The model has {total:,} parameters, {taken[most]:,} of them in layer {most!r}. A "
+            f"notebook's output can carry up to {_MOST_PARAMETERS:,}."
         )
-    if not model.built or not getattr(model, "inputs", None):
-        raise ValueError("The model has no weights yet: train it first, or show it an image.")
-    if len(model.inputs) > 1 or len(model.outputs) > 1:
+    last = network.layers[-1]
+    if network.outputs != (len(layers) - 1,):
+        raise ValueError(f"The model must have one output, it has {len(network.outputs)}.")
+    if len(last.shape) != 1 or last.shape[0] < 2:
         raise ValueError(
-            f"The model must have one input and one output, it has {len(model.inputs)} and "
-            f"{len(model.outputs)}."
+            f"The last layer, {last.name!r}, must give one number for each class, at least 2; it "
+            f"gives the shape {last.shape}."
         )
-    if kind == "Sequential":
-        steps = [layer for layer in model.layers if type(layer).__name__ != "InputLayer"]
-    else:
-        steps, tensor = [], model.outputs[0]
-        while tensor is not model.inputs[0]:
-            layer, call, _ = tensor._keras_history  # not public; cnnlab.ledger says why
-            inputs = layer._inbound_nodes[call].input_tensors
-            if len(inputs) != 1:
-                raise ValueError(
-                    f"Layer {layer.name!r} joins {len(inputs)} branches. This piece runs layers "
-                    "one after the other."
-                )
-            steps.insert(0, layer)
-            [tensor] = inputs
-    inner = "Sequential", "Functional"
-    return [
-        part
-        for layer in steps
-        for part in (_chain(layer) if type(layer).__name__ in inner else [layer])
-    ]
+    # An activation stays the last one through layers that only rest or rearrange.
+    ends = [layer["activation"] for layer, move in zip(layers, moves, strict=True) if not move]
+    if ends[-1] == "sigmoid":
+        raise ValueError(
+            "The model ends with sigmoid: one yes or no for each class. Its last layer should give "
+            "logits (no activation) or probabilities (softmax)."
+        )
 
 
-def _layer(layer, shape):
-    """({kind, name, settings}, [weights]) of a layer, or a ValueError that says why not."""
-    kind = type(layer).__name__
+def _weights(layer, number):
+    """The arrays of a layer as network.js wants them, or a ValueError that says why not."""
+    given, rank = layer.settings, len(layer.shape)
 
     def refuse(why):
-        return ValueError(f"Layer {layer.name!r} of kind {kind} cannot run here: {why}.")
+        return ValueError(f"Layer {layer.name!r} of kind {layer.kind} cannot run here: {why}.")
 
-    ours = type(layer).__module__.startswith("keras.")
-    if not ours or kind not in {*_SETTINGS, *_RESTING}:
-        known = ", ".join([*_SETTINGS, *sorted(_RESTING)])
-        raise refuse(f"this piece knows Keras's {known}")
-    if kind in _RESTING:
-        return {"kind": kind, "name": layer.name, "rests": True, "activation": "linear"}, []
-    if getattr(layer, "data_format", "channels_last") not in ("channels_last", None):
-        raise refuse("it takes the channels first")
-    if getattr(layer, "groups", 1) != 1:
-        raise refuse(f"it has {layer.groups} groups")
-    if kind == "ReLU" and (layer.max_value is not None or layer.negative_slope or layer.threshold):
-        raise refuse("only the plain ReLU is known, without maximum, slope or threshold")
-    if kind in ("BatchNormalization", "Softmax") and layer.axis not in (-1, len(shape)):
-        raise refuse(f"its axis must be the last one, not {layer.axis}")
-    try:
-        described = {"kind": kind, "name": layer.name, "activation": "linear"}
-        described |= _SETTINGS[kind](layer)
-    except ValueError:
-        raise refuse("its settings must be one number for all channels") from None
-    if hasattr(layer, "activation"):
-        name = getattr(layer.activation, "__name__", type(layer.activation).__name__)
-        module = getattr(layer.activation, "__module__", "")
-        if name not in _ACTIVATIONS or not module.startswith(("keras.", "tensorflow.")):
-            raise refuse(f"its activation {name!r} is not one of {', '.join(_ACTIVATIONS)}")
-        described["activation"] = name
-    arrays = [np.asarray(w, dtype="float32") for w in layer.get_weights()]
-    if kind == "BatchNormalization":  # scale and offset may be left out
-        ones = np.ones(shape[-1], "float32")
-        scale = arrays.pop(0) if layer.scale else ones
-        offset = arrays.pop(0) if layer.center else 0 * ones
+    if len(layer.inputs) > 1:
+        raise refuse(f"it joins {len(layer.inputs)} branches, and layers run one after the other")
+    if layer.inputs != (number - 1,):
+        raise refuse("the network branches before it, and layers run one after the other")
+    if layer.rests:
+        return []
+    if layer.kind not in _RUNS:
+        raise refuse(f"this piece knows {', '.join(_RUNS)}, and what rests, such as Dropout")
+    if given.get("groups", 1) != 1:
+        raise refuse(f"it has {given['groups']} groups")
+    if given.get("axis", -1) not in (-1, rank):
+        raise refuse(f"its axis must be the last one, not {given['axis']}")
+    if given.get("activation", "linear") not in _ACTIVATIONS:
+        raise refuse(
+            f"its activation, {given['activation']}, is not one of {', '.join(_ACTIVATIONS)}"
+        )
+    if layer.kind == "Rescaling" and not np.ndim(given["scale"]) == np.ndim(given["offset"]) == 0:
+        raise refuse("its scale and offset must be one number for all channels")
+    arrays = list(layer.weights)
+    if layer.kind == "BatchNormalization":  # scale and offset may be left out
+        scale = arrays.pop(0) if given["scale"] else np.ones(layer.shape[-1], "float32")
+        offset = arrays.pop(0) if given["center"] else np.zeros(layer.shape[-1], "float32")
         arrays = [scale, offset, *arrays]
-    expected = {"Conv2D": 2, "Dense": 2, "BatchNormalization": 4}.get(kind, 0)
-    if expected == 2 and not layer.use_bias:
-        expected = 1
-    if len(arrays) != expected:
-        raise refuse(f"it has {len(arrays)} arrays of weights where {expected} are usual")
+    usual = _RUNS[layer.kind] - (given.get("use_bias") is False)
+    if len(arrays) != usual:
+        raise refuse(f"it has {len(arrays)} arrays of weights where {usual} are usual")
     if not all(np.isfinite(a).all() for a in arrays):
         raise refuse("a weight is not a number; its training has diverged")
-    return described, arrays
+    return arrays
 
 
-def export_lenet5(results=None, target=FOLDER / "lenet5.js"):
-    """Write the LeNet-5 of a recorded run (S15, seed 0) as the script that digit-pad loads.
+# ---- The scripts that Python writes: `make lessons` puts them beside the others
 
-    Args:
-        results: the folder with S15-seed0.weights.h5 and S15-seed0.json; by default the course's.
-        target: the file to write.
-    """
+_NETWORK = (
+    "// The weights of chapter 7's LeNet-5, results/S15-seed0, by `make lessons`.\n"
+    '"use strict";\n'
+    "(cnn.networks ??= {{}}).lenet5 = {};\n"
+    'document.dispatchEvent(new Event("cnn-network"));\n'
+)
+_KERAS = (
+    "// Keras's layers with the settings that they begin with, and the systems of the sources, by "
+    "`make lessons`.\n"
+    '"use strict";\n'
+    "cnn.keras = {};\n"
+)
+# What Keras wants to be told first when a layer is made.
+_FIRST = {
+    **dict.fromkeys(("Conv1D", "Conv2D", "Conv2DTranspose", "SeparableConv2D"), (32, 3)),
+    **{"DepthwiseConv2D": (3,), "AveragePooling1D": (2,), "AveragePooling2D": (2,)},
+    **{
+        "Dense": (10,),
+        "Activation": ("relu",),
+        "Dropout": (0.5,),
+        "Reshape": ((-1,),),
+        "Permute": ((2, 1, 3),),
+        "Resizing": (32, 32),
+    },
+    **{"GroupNormalization": (1,), "Rescaling": (1 / 255,)},
+}
+
+
+def lenet5_script():
+    """The LeNet-5 of a recorded run (S15, seed 0) as the script that digit-pad loads."""
     from cnnlab import records
     from cnnlab.models import SYSTEMS
 
-    results = Path(results or records.RESULTS)
-    record = records.read(results / "S15-seed0.json")
+    path = records.RESULTS / "S15-seed0.json"
+    record = records.read(path)
     model = SYSTEMS["S15"].build()
-    model.load_weights(results / "S15-seed0.weights.h5")
+    model.load_weights(records.kept_weights(path))
     names = "padding", "C1", "S2", "C3", "S4", "flatten", "C5", "F6", "output"
-    network = _network(model, bits=16, names=names)
+    network = runnable(model, bits=16, names=names)
     network["about"] |= {
         "name": SYSTEMS["S15"].name,
         "trained": {
@@ -368,10 +253,28 @@ def export_lenet5(results=None, target=FOLDER / "lenet5.js"):
             "accuracy": record["epochs"][-1]["test_accuracy"],
         },
     }
-    Path(target).write_text(
-        "// The weights of chapter 7's LeNet-5, results/S15-seed0, by `make lessons`.\n"
-        '"use strict";\n'
-        "(cnn.networks ??= {}).lenet5 = " + json.dumps(network, separators=(",", ":")) + ";\n"
-        'document.dispatchEvent(new Event("cnn-network"));\n',
-        encoding="utf-8",
-    )
+    return _NETWORK.format(json.dumps(network, separators=(",", ":")))
+
+
+def keras_script():
+    """The kinds of layers and the systems, as network-ledger reads them.
+
+    `kinds`: {kind: its settings, as a new layer of Keras has them}; `merging`: the names of those
+    that join branches; `systems`: {key: {title, input, layers}}, layers without their names.
+    """
+    from keras import layers
+
+    from cnnlab.models import SYSTEMS
+
+    systems = {}
+    for key, system in SYSTEMS.items():
+        network = describe(system.build()).plain()
+        for layer in network["layers"]:
+            del layer["name"]
+        systems[key] = {"title": system.name, **network}
+    kinds = {
+        kind: settings(getattr(layers, kind)(*_FIRST.get(kind, ())))
+        for kind in (*KINDS, *MERGING, "Dropout")
+    }
+    told = {"kinds": kinds, "merging": list(MERGING), "systems": systems}
+    return _KERAS.format(json.dumps(told, separators=(",", ":")))

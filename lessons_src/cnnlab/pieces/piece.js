@@ -35,15 +35,49 @@ globalThis.cnn ??= {};
     canvas, svg { max-width: 100%; touch-action: manipulation; }
     svg text { fill: var(--ink); font-size: 12px; }
     @media print { .controls { display: none; } }
+    @media (forced-colors: active) { /* the reader's ink and paper; blue and orange still carry data */
+      :host, :host([dark]) { --ink: CanvasText; --soft: CanvasText; --line: CanvasText; --paper: Canvas;
+        --panel: Canvas; }
+      section { forced-color-adjust: none; }
+      select, input[type=checkbox], input[type=range] { forced-color-adjust: auto; }
+      button:disabled { opacity: 1; color: GrayText; border-color: GrayText; }
+      button[aria-pressed=true] { background: Highlight; color: HighlightText; }
+    }
   `;
 
+  const FORCED = matchMedia("(forced-colors: active)");
+  const THEMES = [matchMedia("(prefers-color-scheme: dark)"), FORCED];
   let pieces = 0;
 
   class Piece extends HTMLElement {
     // A subclass has: static title; build(), called once, makes controls and stage; update(), called
     // after every change, computes and draws. What the reader sets is in this.state.
+    // If it has them: enter() and leave() are called when the piece comes into a page and when it goes,
+    // resized() when there is more or less this.room than before.
     connectedCallback() {
-      if (this.shadowRoot) return;
+      const first = !this.shadowRoot;
+      if (first) this.#frame();
+      this.#follow("addEventListener");
+      const attributes = { attributes: true };
+      for (let place = behind(this); place; place = behind(place)) this.#attributes.observe(place, attributes);
+      this.#size.observe(this.stage);
+      this.#look(); // it may stand in another place than before
+      if (first) {
+        this.#width = this.stage.clientWidth;
+        this.build();
+        this.update();
+      }
+      this.enter?.();
+    }
+
+    disconnectedCallback() {
+      this.leave?.();
+      this.#follow("removeEventListener");
+      this.#attributes.disconnect();
+      this.#size.disconnect();
+    }
+
+    #frame() {
       const { title, style = "" } = this.constructor;
       this.id ||= `cnn-piece-${++pieces}`;
       this.given = JSON.parse(this.dataset.given ?? "{}"); // what cnnlab.pieces.show was given
@@ -53,47 +87,50 @@ globalThis.cnn ??= {};
       const root = this.attachShadow({ mode: "open" });
       root.innerHTML = `<style>${STYLE}${style}</style><section aria-label="${title}">
         <p class="title">${title}</p><div class="controls"></div><div class="stage"></div>
-        <p class="words" role="status"></p></section>`;
-      [this.controls, this.stage, this.words] = [".controls", ".stage", ".words"].map((s) =>
+        <p class="words" role="status"></p><span class="probe" hidden></span></section>`;
+      [this.controls, this.stage, this.words, this.probe] = [".controls", ".stage", ".words", ".probe"].map((s) =>
         root.querySelector(s));
-      this.followTheme();
-      this.build();
-      this.update();
-    }
-
-    disconnectedCallback() {
-      this.watcher?.disconnect();
+      root.addEventListener("refused", (event) => this.say(event.detail, true)); // by a grid
     }
 
     // Dark or light is what stands behind the piece: this works on the site, in JupyterLab, Colab
-    // and VS Code alike, which all say it differently.
-    followTheme() {
-      const look = () => {
-        let place = this.parentElement, colour = "";
-        for (; place; place = place.parentElement) {
-          colour = getComputedStyle(place).backgroundColor;
-          if (!/^(transparent|rgba\(.*, 0\))$/.test(colour)) break;
-        }
-        const [r, g, b] = place ? colour.match(/[\d.]+/g).map(Number) : [255, 255, 255];
-        const dark = 0.3 * r + 0.6 * g + 0.1 * b < 128;
-        if (dark === this.dark) return;
-        const first = this.dark === undefined;
-        this.dark = dark;
-        this.toggleAttribute("dark", dark);
-        if (!first) this.update(); // canvases are drawn with these colours
-      };
-      look();
-      this.watcher = new MutationObserver(() => setTimeout(look, 50));
-      for (const node of [document.documentElement, document.body]) {
-        this.watcher.observe(node, { attributes: true, attributeFilter: ["class", "style", "data-theme",
-          "data-jp-theme-light", "data-vscode-theme-kind"] });
-      }
-      matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => setTimeout(look, 50));
+    // and VS Code alike, which all say it differently. A theme changes with the computer's settings or
+    // with an attribute of a place behind the piece, at once or slowly.
+    #follow(change) {
+      for (const theme of THEMES) theme[change]("change", this.#soon);
+      document[change]("transitionend", this.#look);
+    }
+    #soon = () => setTimeout(this.#look, 50);
+    #attributes = new MutationObserver(this.#soon);
+
+    #look = () => {
+      if (!this.isConnected) return;
+      const dark = lightness(this) < 128, first = this.dark === undefined;
+      if (dark === this.dark && FORCED.matches === this.forced) return;
+      Object.assign(this, { dark, forced: FORCED.matches });
+      this.toggleAttribute("dark", dark);
+      if (!first) this.update(); // canvases are drawn with these colours
+    };
+
+    // When the page becomes wider or narrower. Not at once: what is drawn anew may change the height, which the
+    // observer would have to tell again.
+    #width = 0;
+    #size = new ResizeObserver(() => requestAnimationFrame(() => {
+      const width = this.stage.clientWidth; // 0: hidden
+      if (!width || width === this.#width) return;
+      this.#width = width;
+      this.resized?.();
+    }));
+
+    // The width for what is drawn, in pixels; a guess as long as the piece is hidden.
+    get room() {
+      return this.#width || 400;
     }
 
-    // A colour of the palette as the browser computes it, for canvases: colour("blue").
+    // A colour as the browser computes it, for canvases: colour("blue") of the palette is "rgb(0, 114, 178)".
     colour(name) {
-      return getComputedStyle(this).getPropertyValue(`--${name}`).trim();
+      this.probe.style.color = `var(--${name})`;
+      return getComputedStyle(this.probe).color;
     }
 
     get still() {
@@ -134,7 +171,10 @@ globalThis.cnn ??= {};
     number(name, label, value, { min, max, step = 1, slider = false, text = cnn.short }) {
       this.state[name] = value;
       const input = cnn.make("input", { type: slider ? "range" : "number", min, max, step, value });
-      if (!slider) input.addEventListener("change", () => { input.value = this.state[name]; });
+      if (!slider) input.addEventListener("change", () => { // what cannot be goes
+        if (input.valueAsNumber !== this.state[name]) this.say(`${label}: a whole number from ${min} to ${max}.`, true);
+        input.value = this.state[name];
+      });
       this.#control(name, label, input, () => {
         const typed = input.valueAsNumber;
         const fits = typed >= min && typed <= max && (step % 1 || typed % 1 === 0);
@@ -187,10 +227,74 @@ globalThis.cnn ??= {};
     return node;
   }
 
-  // A number as the pieces print it: at most `digits` decimals, a true minus sign, no "-0".
-  function short(value, digits = 2) {
-    const text = String(Number(value.toFixed(digits)) || 0);
-    return text.replace("-", "−");
+  // What lies behind an element, also where it stands in a slot or a shadow.
+  function behind(element) {
+    return element.assignedSlot ?? element.parentElement ?? element.getRootNode().host;
+  }
+
+  // A colour, however it is written, as red, green, blue and opacity from 0 to 255: the browser paints it.
+  const brush = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  function rgba(colour) {
+    brush.clearRect(0, 0, 1, 1);
+    brush.fillStyle = "transparent"; // stays if the next is no colour
+    brush.fillStyle = colour;
+    brush.fillRect(0, 0, 1, 1);
+    return [...brush.getImageData(0, 0, 1, 1).data];
+  }
+
+  // How light it is behind a piece, from 0 to 255: its page's paper, and on it one background after the other.
+  function lightness(piece) {
+    const over = (under, [r, g, b, a]) => [r, g, b].map((v, i) => under[i] + ((v - under[i]) * a) / 255);
+    const places = [];
+    for (let place = behind(piece); place; place = behind(place)) places.unshift(getComputedStyle(place));
+    piece.probe.style = `color: Canvas; color-scheme: ${places[0]?.colorScheme ?? "normal"}`;
+    let seen = rgba(getComputedStyle(piece.probe).color);
+    for (const { backgroundColor, backgroundImage, color } of FORCED.matches ? [] : places) {
+      const own = rgba(backgroundColor), stops = backgroundImage.match(/\b[a-z]+\([^()]*\)/g) ?? [];
+      seen = over(seen, own);
+      if (backgroundImage.includes("url(")) { // a picture; without a colour under it, the contrary of its text
+        if (own[3] < 255) seen = rgba(color).map((v) => 255 - v);
+      } else if (stops.length) { // a gradient: the mean of its colours
+        const mixed = stops.map((stop) => over(seen, rgba(stop)));
+        seen = seen.map((_, i) => mixed.reduce((sum, colour) => sum + colour[i], 0) / mixed.length);
+      }
+    }
+    return 0.3 * seen[0] + 0.6 * seen[1] + 0.1 * seen[2];
+  }
+
+  // A number as the pieces print it: at most `digits` decimals, a true minus sign, no "-0". What would come out as
+  // 0 keeps one digit if it is larger than `noise`; a number with more than seven digits is rounded to three.
+  function short(value, digits = 2, noise = Infinity) {
+    let number = Number(value.toFixed(digits)) || 0;
+    if (number === 0 && Math.abs(value) > noise) number = Number(value.toPrecision(1));
+    if (Math.abs(number) >= 1e7) number = Number(number.toPrecision(3)).toExponential().replace("+", "");
+    return String(number).replaceAll("-", "−");
+  }
+
+  // A number as it is, or rounded: to 4 digits if it has more than 6, or to so many `digits`.
+  const brief = (value) => Number(value.toPrecision(6)) === value;
+  function full(value, digits = brief(value) ? 6 : 4) {
+    return String(Number(value.toPrecision(digits))).replaceAll("-", "−");
+  }
+
+  // The right side of a sum of products, divided by n. It is true as printed: ["=", "2.4"]; or, where a number has
+  // many digits, ["≈", "0.3333"]. On the left stand the factors, printed by full().
+  function equals(value, products, n = 1) {
+    const factors = products.flat();
+    // How many decimals a number is written with: 2 for 0.25, 7 for 1e-7.
+    const places = Math.max(...factors.map((v) => {
+      const [digits, power = 0] = String(v).split("e");
+      return (digits.split(".")[1] ?? "").length - power;
+    }));
+    if (places <= 20 && factors.every(brief)) { // then with whole numbers of any length
+      const whole = (v) => BigInt(v.toFixed(places).replace(".", ""));
+      const sum = products.reduce((total, [a, b]) => total + whole(a) * whole(b), 0n) * 100000n; // 5 decimals to divide
+      const digits = String(sum / BigInt(n)).replace("-", "").padStart(2 * places + 6, "0");
+      const text = `${digits.slice(0, -2 * places - 5)}.${digits.slice(-2 * places - 5)}`.replace(/\.?0+$/, "");
+      if (sum % BigInt(n) === 0n) return ["=", (sum < 0n ? "−" : "") + text];
+    }
+    const size = products.reduce((total, [a, b]) => total + Math.abs(a * b), 0);
+    return ["≈", short(value, 4, 1e-12 * size)];
   }
 
   // Random numbers that are the same on every visit (mulberry32, by Tommy Ettinger).
@@ -209,5 +313,5 @@ globalThis.cnn ??= {};
     if (!customElements.get(`cnn-${name}`)) customElements.define(`cnn-${name}`, piece);
   }
 
-  Object.assign(cnn, { Piece, make, short, random, define });
+  Object.assign(cnn, { Piece, make, rgba, short, full, equals, random, define });
 }

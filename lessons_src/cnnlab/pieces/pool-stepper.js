@@ -25,11 +25,11 @@
         border-radius: 50%; pointer-events: none; }
       td.changed::before { content: ""; position: absolute; top: 0; right: 0; border: solid var(--pink);
         border-width: 9px 0 0 9px; border-left-color: transparent; }
-      .decimals table.grid td { font-size: .75rem; width: 2.4em; min-width: 2.4em; height: 2.4em; padding: 0 1px; }
+      .decimals table.grid { --cell: 2.4em; }
+      .decimals table.grid td { font-size: .75rem; padding: 0 1px; }
       td.unread { background: var(--paper) !important; }
       td.unread input { color: var(--soft); text-decoration: line-through; }
-      @container (max-width: 420px) { table.grid td { width: 1.8em; min-width: 1.8em; height: 1.8em; }
-        .decimals table.grid td { width: 2.04em; min-width: 2.04em; height: 2.04em; } }`;
+      @container (max-width: 420px) { table.grid { --cell: 1.8em; } .decimals table.grid { --cell: 2.04em; } }`;
 
     build() {
       const { image = IMAGE, size = 2, strides = size, padding = "valid", mode = "max" } = this.given;
@@ -40,7 +40,8 @@
       this.moved = [0, 0]; // pixels down and right, since the start
       this.row = this.column = 0; // the chosen output
       this.earlier = this.news = null; // after a nudge: the output before it, and the nudge
-      this.number("side", "image size", Math.max(this.height, this.width), { min: 1, max: 12 });
+      this.number("height", "image rows", this.height, { min: 1, max: 12 });
+      this.number("width", "image columns", this.width, { min: 1, max: 12 });
       this.choice("mode", "pooling", mode, ["max", "average"]);
       this.number("size", "window", size, { min: 1, max: 6 });
       this.number("stride", "stride", strides, { min: 1, max: 6 });
@@ -87,7 +88,7 @@
       this.news = null;
       if (name === "back") return; // the output is as it was
       this.earlier = null;
-      if (name === "side") this.height = this.width = this.state.side;
+      if (name === "height" || name === "width") this[name] = this.state[name];
       this.#layOut(); // the padding, and so the rows of the grids, may be others
     }
 
@@ -112,7 +113,6 @@
 
     #edit(r, c, value) {
       const [y, x] = this.#pixel(r, c);
-      if (!this.#inside(y, x)) return; // nothing stands in the padding
       this.scene.set(`${y - this.moved[0]},${x - this.moved[1]}`, value);
       this.earlier = this.news = null;
       this.update();
@@ -237,9 +237,6 @@
         const marks = this.#marks(r, c), pixel = `${this.#pixel(r, c)}`; // "y,x"
         return this.#classes({ ...marks, unread: unread && !marks.faint && !read.has(pixel) });
       });
-      this.imageGrid.cells.forEach((row, r) => row.forEach((td, c) => {
-        td.firstElementChild.readOnly = this.#marks(r, c).faint;
-      }));
       this.imageBox.firstChild.textContent = `image ${this.height} × ${this.width}`
         + (rows.length > this.height || rows[0].length > this.width ? " and padding" : "")
         + (unread ? `; ${count(unread, "pixel")} in no window` : "");
@@ -254,14 +251,17 @@
 
     #explain(changed) {
       const { mode } = this.state, pixels = this.#window(this.row, this.column);
-      const value = cnn.short(this.result.data[this.row * this.result.shape[1] + this.column]);
-      const wrap = (v) => (mode === "average" && v < 0 ? `(${cnn.short(v)})` : cnn.short(v));
-      const values = pixels.map((pixel) => wrap(pixel.value));
-      this.sum.textContent = mode === "max" ? `max(${values.join(", ")}) = ${value}`
-        : `(${values.join(" + ")}) / ${pixels.length} = ${value}`;
+      const result = this.result.data[this.row * this.result.shape[1] + this.column];
+      const values = pixels.map((pixel) => pixel.value), n = values.length, max = mode === "max";
+      const [sign, mean] = cnn.equals(result, values.map((v) => [v, 1]), max ? 1 : n), about = sign === "≈";
+      const value = max ? cnn.full(result) : mean;
+      const texts = values.map((v) => (v < 0 && !max ? `(${cnn.full(v)})` : cnn.full(v)));
+      this.sum.textContent = (max ? `max(${texts.join(", ")})` : `(${texts.join(" + ")}) / ${n}`)
+        + ` ${sign} ${value}${about ? " (numbers are rounded)" : ""}`;
       if (this.news) this.say(this.#nudged(changed));
       else if (this.state.back === "all") this.say(this.#allBack());
-      else this.say(this.state.back === "here" ? this.#oneBack(pixels) : this.#forward(pixels, value));
+      else if (this.state.back === "here") this.say(this.#oneBack(pixels));
+      else this.say(this.#forward(pixels, `${about ? "about " : ""}${value}`));
     }
 
     #forward(pixels, value) {
@@ -271,7 +271,7 @@
         ? ` ${outside} of the window's ${size * size} places lie in the padding and take no part.` : "";
       const at = this.row * this.result.shape[1] + this.column;
       const was = this.earlier && differ(this.earlier.data[at], this.result.data[at])
-        ? ` Before the nudge it was ${cnn.short(this.earlier.data[at])}.` : "";
+        ? ` Before the nudge it was ${cnn.full(this.earlier.data[at], 4)}.` : "";
       if (mode === "average") return `${here}the mean of ${many} is ${value}.${padded}${was}`;
       const { y, x } = this.#winner(pixels);
       return `${here}the largest of ${many} is ${value}, at image ${place(y, x)}.${this.#ties(pixels)}${padded}${was}`;

@@ -1,0 +1,373 @@
+"""A Keras model as plain records, one a layer, in the order in which the network runs.
+
+This is the only place where the course reads a Keras model. Counting (`cnnlab.ledger`) and the live
+pieces (`cnnlab.pieces`) work on these records alone. What is read here are facts; what follows from
+them is counted there.
+"""
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["KINDS", "MERGING", "RESTING", "Layer", "Network", "describe", "settings"]
+
+_CONV = "strides", "padding", "dilation_rate", "use_bias", "activation"
+_POOL = "pool_size", "strides", "padding"
+_NORM = "axis", "center", "scale", "epsilon"
+
+# The layers that can be described, with those of their settings that decide what they compute.
+KINDS = {
+    "Conv1D": ("filters", "kernel_size", *_CONV, "groups"),
+    "Conv2D": ("filters", "kernel_size", *_CONV, "groups"),
+    "Conv2DTranspose": ("filters", "kernel_size", *_CONV, "output_padding"),
+    "DepthwiseConv2D": ("kernel_size", *_CONV, "depth_multiplier"),
+    "SeparableConv2D": ("filters", "kernel_size", *_CONV, "depth_multiplier"),
+    "MaxPooling1D": _POOL,
+    "MaxPooling2D": _POOL,
+    "AveragePooling1D": _POOL,
+    "AveragePooling2D": _POOL,
+    "GlobalMaxPooling1D": ("keepdims",),
+    "GlobalMaxPooling2D": ("keepdims",),
+    "GlobalAveragePooling1D": ("keepdims",),
+    "GlobalAveragePooling2D": ("keepdims",),
+    "ZeroPadding1D": ("padding",),
+    "ZeroPadding2D": ("padding",),
+    "Cropping1D": ("cropping",),
+    "Cropping2D": ("cropping",),
+    "UpSampling1D": ("size",),
+    "UpSampling2D": ("size", "interpolation"),
+    "Resizing": (
+        *("height", "width", "interpolation"),
+        *("crop_to_aspect_ratio", "pad_to_aspect_ratio", "antialias"),
+    ),
+    "Flatten": (),
+    "Reshape": ("target_shape",),
+    "Permute": ("dims",),
+    "Dense": ("units", "use_bias", "activation"),
+    "Activation": ("activation",),
+    "ReLU": ("max_value", "negative_slope", "threshold"),
+    "LeakyReLU": ("negative_slope",),
+    "PReLU": ("shared_axes",),
+    "ELU": ("alpha",),
+    "Softmax": ("axis",),
+    "BatchNormalization": _NORM,
+    "LayerNormalization": (*_NORM, "rms_scaling"),
+    "GroupNormalization": (*_NORM, "groups"),
+    "Normalization": ("axis", "input_mean"),
+    "Rescaling": ("scale", "offset"),
+}
+# Layers that join branches. Sums and products of tensors, as in `x + shortcut`, are among them.
+MERGING = {
+    **{"Add": (), "Subtract": (), "Multiply": (), "Average": (), "Maximum": (), "Minimum": ()},
+    "Concatenate": ("axis",),
+}
+# Layers that act while a network learns, and do nothing when it runs.
+RESTING = {
+    **dict.fromkeys(("Dropout", "SpatialDropout1D", "SpatialDropout2D"), ("rate",)),
+    **dict.fromkeys(("GaussianDropout", "AlphaDropout"), ("rate",)),
+    "GaussianNoise": ("stddev",),
+    **{"ActivityRegularization": (), "Identity": ()},
+    **{"AugMix": (), "CutMix": (), "MixUp": (), "RandAugment": (), "Equalization": ()},
+    "Solarization": (),
+    **{f"Random{change}": () for change in ("Brightness", "ColorDegeneration", "ColorJitter")},
+    **{f"Random{change}": () for change in ("Contrast", "ElasticTransform", "Erasing", "Flip")},
+    **{f"Random{change}": () for change in ("GaussianBlur", "Grayscale", "Hue", "Invert")},
+    **{f"Random{change}": () for change in ("Perspective", "Posterization", "Rotation")},
+    **{f"Random{change}": () for change in ("Saturation", "Sharpness", "Shear", "Translation")},
+    "RandomZoom": (),
+}
+_SETTINGS = {**KINDS, **MERGING, **RESTING}
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer, where it stands in a network. Shapes are for one image.
+
+    `kind`: Keras's name of its class; `name`: its own; inside a model that is part of the network
+        it begins with that model's name, as in "encoder/conv2d".
+    `settings`: those named in `KINDS`, as numbers, words and lists of them. An `activation` is
+        Keras's name for it, or "your own NAME".
+    `inputs`: for each input the number of the layer that it comes from, or -1 for the image.
+    `input_shapes`, `shape`: what comes in and what goes out.
+    `trainable`, `frozen`: how many of its parameters training may change by gradients, and how many
+        not. Batch norm's running averages are among those that are frozen.
+    `dtype`: the precision policy that it follows, such as "float32" or "mixed_bfloat16".
+    `rests`: whether it does nothing when the network runs.
+    `shares`: the number of the layer whose weights these are, if the same layer is used twice.
+    `weights`: its arrays, if they were asked for.
+    """
+
+    kind: str
+    name: str
+    settings: dict
+    inputs: tuple
+    input_shapes: tuple
+    shape: tuple
+    trainable: int
+    frozen: int
+    dtype: str
+    rests: bool = False
+    shares: int | None = None
+    weights: tuple = ()
+
+    def plain(self):
+        """All but the weights as a dict that can be written as JSON, the settings among the rest.
+
+        What says nothing is left out: shared weights that there are none, float32, that nothing
+        is frozen.
+        """
+        told = {"kind": self.kind, "name": self.name, **self.settings, "inputs": list(self.inputs)}
+        told["shape"] = list(self.shape)
+        if self.dtype != "float32":
+            told["dtype"] = self.dtype
+        if self.frozen and not self.trainable:
+            told["trainable"] = False
+        if self.rests:
+            told["rests"] = True
+        if self.shares is not None:
+            told["shares"] = self.shares
+        return told
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network: its `name`, the `shape` of its image, its `layers` in running order, and the
+    numbers of those layers that give its `outputs` (-1 for the image itself)."""
+
+    name: str
+    shape: tuple
+    layers: list
+    outputs: tuple
+
+    def plain(self):
+        """As a dict that can be written as JSON: what `network-ledger` in the page reads."""
+        return {"input": list(self.shape), "layers": [layer.plain() for layer in self.layers]}
+
+
+def describe(model, *, weights=False):
+    """Read a Keras model.
+
+    Args:
+        model: a built `keras.Model` made of layers (Sequential or functional, one inside the other
+            as you like), with one input of a fixed size and any number of outputs.
+        weights: also give each layer its arrays, as NumPy float32.
+
+    Returns:
+        Network. Models inside the model are taken apart; a layer that is used several times stands
+        there several times, and its parameters are told the first time only.
+
+    Raises:
+        ValueError: if this is no such model, or a layer is of an unknown kind (a class of your own
+            is, whatever its name); the message names the layer and says what is known.
+    """
+    inputs = _inputs(model, "The model")
+    if len(inputs) != 1:
+        names = ", ".join(repr(tensor.name) for tensor in inputs)
+        raise ValueError(
+            f"The model must have one input, one image at a time. It has {len(inputs)}: {names}."
+        )
+    [shape] = map(_fixed, inputs)
+    reading = _Reading(weights)
+    outputs = reading.run(model, [(-1, shape)], "")
+    return Network(model.name, shape, reading.layers, tuple(number for number, _ in outputs))
+
+
+def _inputs(model, called):
+    import keras
+
+    if not isinstance(model, keras.Model):
+        hint = " Its .model may be what you mean." if hasattr(model, "model") else ""
+        raise ValueError(
+            f"{called} must be a Keras model made of layers (Sequential or functional), got "
+            f"{type(model).__name__}.{hint}"
+        )
+    if not getattr(model, "inputs", None):
+        raise ValueError(
+            f"{called} ({type(model).__name__}) has no weights yet, or does not say what it is "
+            "made of. Sequential: begin with keras.Input, or show it an image. A class of your "
+            "own: build it with keras.Model(inputs, outputs)."
+        )
+    return model.inputs
+
+
+def _fixed(tensor):
+    shape = tuple(tensor.shape[1:])
+    if None in shape or not shape:
+        raise ValueError(
+            f"The size of the model's input is not fixed: {shape}. Give keras.Input the size of an "
+            "image, such as (28, 28, 1)."
+        )
+    return shape
+
+
+class _Reading:
+    """What has been read so far: `layers`, and where each of Keras's layers stood first."""
+
+    def __init__(self, weights):
+        self.weights, self.layers, self.first = weights, [], {}
+
+    def run(self, model, inputs, prefix):
+        """Read a model, given (number, shape) of what comes in; the same of what goes out."""
+        import keras
+
+        if isinstance(model, keras.Sequential):
+            for layer in model.layers:
+                inputs = self.call(layer, inputs, prefix)
+            return inputs
+        # Keras tells which layer is called on what in a functional model's configuration. A class
+        # derived from keras.Model may tell it in another way: this makes it a plain model again.
+        graph = keras.Model(model.inputs, model.outputs, name=model.name)
+        for operation in graph.operations:
+            if not isinstance(operation, keras.Model | keras.layers.InputLayer):
+                _check(operation, prefix)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about saving lambdas, and nothing is saved here
+            try:
+                config = graph.get_config()
+            except Exception as problem:  # a part of your own that cannot be written down
+                raise ValueError(
+                    f"Keras cannot tell how the layers of {model.name!r} are joined: {problem}"
+                ) from None
+        known = {
+            (name, 0, 0): value
+            for (name, *_), value in zip(config["input_layers"], inputs, strict=True)
+        }
+        todo = [
+            (operation, call, *_tensors(node))
+            for operation, told in zip(graph.operations, config["layers"], strict=True)
+            for call, node in enumerate(told["inbound_nodes"])
+        ]
+        while todo:  # in the order of the list, as far as what comes in is there
+            later = []
+            for operation, call, sources, constants in todo:
+                if all(source in known for source in sources):
+                    taken = [known[source] for source in sources]
+                    given = self.call(operation, taken, prefix, constants)
+                    known |= {(operation.name, call, i): value for i, value in enumerate(given)}
+                else:
+                    later.append((operation, call, sources, constants))
+            todo = later
+        # Keras counts a functional model's own making as its first call, here only.
+        made = {part.name for part in graph.operations if _is_functional(part)}
+        return [
+            known[name, call - (name in made), output]
+            for name, call, output in config["output_layers"]
+        ]
+
+    def call(self, layer, inputs, prefix, constants=False):
+        """Read one layer, or a model inside the model; gives [(number, shape)] of its outputs."""
+        import keras
+
+        name = prefix + layer.name
+        if isinstance(layer, keras.layers.InputLayer):
+            return inputs
+        if isinstance(layer, keras.Model):
+            _inputs(layer, f"The model {name!r} inside the model")
+            return self.run(layer, inputs, f"{name}/")
+        kind = _check(layer, prefix)
+        shapes = [shape for _, shape in inputs]
+        numbers = tuple(number for number, _ in inputs)
+        if not isinstance(layer, keras.Layer):  # x + y: numbers beside tensors change no shape
+            if constants:
+                raise ValueError(
+                    f"{name!r} ({kind}) takes an array that is not a tensor of the network. Make "
+                    "it a layer, such as layers.Rescaling."
+                )
+            shape = np.broadcast_shapes(*shapes)
+            record = Layer(kind, name, {}, numbers, tuple(shapes), shape, 0, 0, "float32")
+            self.layers.append(record)
+            return [(len(self.layers) - 1, shape)]
+        if getattr(layer, "data_format", None) == "channels_first":
+            raise ValueError(f"Layer {name!r} is channels-first; the course reads channels-last.")
+        batched = [(None, *shape) for shape in shapes]
+        shape = layer.compute_output_shape(batched if kind in MERGING else batched[0])[1:]
+        if None in shape:
+            raise ValueError(f"The size of what layer {name!r} gives is not fixed: {shape}.")
+        first = self.first.setdefault(id(layer), len(self.layers))
+        shares = None if first == len(self.layers) else first
+        trainable, frozen = (
+            sum(int(np.prod(w.shape)) for w in some)
+            for some in (layer.trainable_weights, layer.non_trainable_weights)
+        )
+        arrays = [np.asarray(w, "float32") for w in layer.get_weights()] if self.weights else ()
+        self.layers.append(
+            Layer(
+                kind,
+                name,
+                settings(layer),
+                numbers,
+                tuple(shapes),
+                tuple(shape),
+                0 if shares is not None else trainable,
+                0 if shares is not None else frozen,
+                layer.dtype_policy.name,
+                kind in RESTING,
+                shares,
+                tuple(arrays),
+            )
+        )
+        return [(len(self.layers) - 1, tuple(shape))]
+
+
+def _is_functional(layer):
+    import keras
+
+    return isinstance(layer, keras.Model) and not isinstance(layer, keras.Sequential)
+
+
+def _check(layer, prefix):
+    """The kind of a layer; ValueError if it is unknown."""
+    import keras
+
+    kind = type(layer).__name__
+    if type(layer) is getattr(keras.layers, kind, None) and kind in _SETTINGS:
+        return kind
+    own = "" if type(layer).__module__.startswith("keras.") else "a class of your own, "
+    if not (own or isinstance(layer, keras.Layer)) and kind in MERGING and kind != "Concatenate":
+        return kind  # Keras's operators on tensors
+    what = "Layer" if isinstance(layer, keras.Layer) else "The operation"
+    raise ValueError(
+        f"{what} {prefix + layer.name!r} is of an unknown kind, {own}{kind}. Known are Keras's "
+        f"{', '.join([*KINDS, *MERGING])}, and what rests when a network runs, such as Dropout."
+    )
+
+
+def _tensors(node):
+    """([(layer, call, output) of every tensor in a call's arguments], whether arrays are there)."""
+    found, todo, arrays = [], [node["args"], node["kwargs"]], False
+    while todo:
+        part = todo.pop(0)
+        if isinstance(part, dict) and part.get("class_name") == "__keras_tensor__":
+            found.append(tuple(part["config"]["keras_history"]))
+        elif isinstance(part, dict):
+            arrays = arrays or part.get("class_name") in ("__numpy__", "__tensor__")
+            todo = [*part.values(), *todo]
+        elif isinstance(part, (list, tuple)):
+            todo = [*part, *todo]
+    return found, arrays
+
+
+def settings(layer):
+    """{name: value} of those settings of a Keras layer that `KINDS` and its like name."""
+    return {key: _plain(getattr(layer, key), key) for key in _SETTINGS[type(layer).__name__]}
+
+
+def _plain(value, key):
+    """A setting as JSON has it."""
+    if key == "activation":
+        return _activation(value)
+    if isinstance(value, (tuple, list)):
+        return [_plain(each, key) for each in value]
+    if isinstance(value, np.generic) or hasattr(value, "__array__"):
+        return np.asarray(value).tolist()
+    return value
+
+
+def _activation(function):
+    import keras
+
+    name = getattr(function, "__name__", type(function).__name__)
+    if function is None:
+        return "linear"
+    return name if getattr(keras.activations, name, None) is function else f"your own {name}"
