@@ -11,7 +11,6 @@ from bs4 import BeautifulSoup
 from cnnlab.ledger import Ledger, ledger
 from cnnlab.network import KINDS
 from cnnlab.pieces import networks
-from cnnlab.windows import output_size, pair
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import layers
@@ -54,30 +53,6 @@ def same_totals(model):
 
 def size(weights):
     return sum(prod(w.shape) for w in weights)
-
-
-@settings(max_examples=200)
-@given(
-    st.integers(1, 40),
-    st.integers(1, 7),
-    st.integers(1, 4),
-    st.sampled_from(["valid", "same"]),
-    st.integers(1, 3),
-)
-def test_output_size_is_that_of_a_keras_layer(n, kernel, strides, padding, dilation):
-    settings_ = dict(strides=strides, padding=padding)
-    if padding == "valid" and (kernel - 1) * dilation + 1 > n:
-        with pytest.raises(ValueError, match=rf"{(kernel - 1) * dilation + 1} pixels.*into {n}"):
-            output_size(n, kernel, dilation=dilation, **settings_)
-        return
-    ours = output_size(n, kernel, dilation=dilation, **settings_)
-    assert type(ours) is int
-    if strides > 1:  # which Keras forbids together with dilation
-        kernel, dilation = (kernel - 1) * dilation + 1, 1
-    layer = layers.Conv2D(
-        1, (kernel, 1), strides=(strides, 1), padding=padding, dilation_rate=(dilation, 1)
-    )
-    assert ours == layer.compute_output_shape((None, n, 1, 1))[1]
 
 
 @pytest.mark.parametrize("start", range(0, 300, 50))
@@ -708,24 +683,6 @@ def test_what_cannot_be_counted_is_named(build, words):
     model = build()
     with pytest.raises(ValueError, match=words):
         ledger(model)
-
-
-@pytest.mark.parametrize("name", ["n", "kernel", "strides", "dilation"])
-@pytest.mark.parametrize("value", [0, -1, 1.0, "3", None, True])
-def test_output_size_names_the_wrong_setting(name, value):
-    with pytest.raises(ValueError, match=f"{name} must be a positive integer, got {value!r}"):
-        output_size(**(dict(n=9, kernel=3) | {name: value}))
-
-
-def test_output_size_names_the_wrong_padding():
-    with pytest.raises(ValueError, match=r"padding.*'full'"):
-        output_size(9, 3, padding="full")
-
-
-def test_numbers_from_numpy_are_numbers():
-    assert output_size(np.int64(9), np.uint8(3), strides=np.int32(2)) == 4
-    assert pair(np.array([2, 3])) == (2, 3)
-    assert [type(n) for n in pair(np.int64(2))] == [int, int]
 
 
 @pytest.fixture

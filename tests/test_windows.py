@@ -10,8 +10,9 @@ import pytest
 from cnnlab.conv import conv2d, conv2d_loops, dense_ties, dense_weights
 from cnnlab.pooling import max_pool_gradient, pool2d
 from cnnlab.windows import output_shape, output_size, pad, pair, same_padding, windows
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from keras import layers
 from numpy.testing import assert_array_equal
 
 IMAGES = np.arange(2 * 6 * 7 * 3.0).reshape(2, 6, 7, 3)
@@ -27,6 +28,30 @@ def test_loads_numpy_and_nothing_else(module):
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.split() == ["cnnlab", "numpy"]
+
+
+@settings(max_examples=200)
+@given(
+    st.integers(1, 40),
+    st.integers(1, 7),
+    st.integers(1, 4),
+    st.sampled_from(["valid", "same"]),
+    st.integers(1, 3),
+)
+def test_output_size_is_that_of_a_keras_layer(n, kernel, strides, padding, dilation):
+    settings_ = dict(strides=strides, padding=padding)
+    if padding == "valid" and (kernel - 1) * dilation + 1 > n:
+        with pytest.raises(ValueError, match=rf"{(kernel - 1) * dilation + 1} pixels.*into {n}"):
+            output_size(n, kernel, dilation=dilation, **settings_)
+        return
+    ours = output_size(n, kernel, dilation=dilation, **settings_)
+    assert type(ours) is int
+    if strides > 1:  # which Keras forbids together with dilation
+        kernel, dilation = (kernel - 1) * dilation + 1, 1
+    layer = layers.Conv2D(
+        1, (kernel, 1), strides=(strides, 1), padding=padding, dilation_rate=(dilation, 1)
+    )
+    assert ours == layer.compute_output_shape((None, n, 1, 1))[1]
 
 
 # Every place where a size is taken.

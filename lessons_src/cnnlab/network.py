@@ -68,7 +68,7 @@ RESTING = {
     **dict.fromkeys(("GaussianDropout", "AlphaDropout"), ("rate",)),
     "GaussianNoise": ("stddev",),
     **{"ActivityRegularization": (), "Identity": ()},
-    **{"AugMix": (), "CutMix": (), "MixUp": (), "RandAugment": (), "Equalization": ()},
+    **{"AugMix": (), "CutMix": (), "MixUp": (), "RandAugment": ()},
     "Solarization": (),
     **{f"Random{change}": () for change in ("Brightness", "ColorDegeneration", "ColorJitter")},
     **{f"Random{change}": () for change in ("Contrast", "ElasticTransform", "Erasing", "Flip")},

@@ -42,7 +42,8 @@ def digit_pad(*, model=None, image=None, labels=None, white=None):
     if image is not None:
         given["image"] = _digit(image)
     if labels is not None:
-        if isinstance(labels, str) or len(list(labels)) != classes:
+        listed = isinstance(labels, (list, tuple, np.ndarray))
+        if not listed or len(labels) != classes:
             raise ValueError(
                 f"labels must name all {classes} classes of the network, one name each, got "
                 f"{labels!r}."
@@ -114,7 +115,7 @@ def runnable(model, *, bits=32, white=None, names=None):
     first = layers[moves.index(False)]
     if white is None:
         white = 255 if first["kind"] == "Rescaling" and abs(first["scale"]) < 0.02 else 1
-    elif not (isinstance(white, (int, float)) and np.isfinite(white) and white > 0):
+    elif type(white) not in (int, float) or not 0 < white < np.inf:
         raise ValueError(f"white must be a number above 0, such as 1 or 255, got {white!r}.")
     if names:
         layers = [{**layer, "name": name} for layer, name in zip(layers, names, strict=True)]
