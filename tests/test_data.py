@@ -312,7 +312,7 @@ def check(data, title):
         assert y.min() >= 0 and y.max() < len(data.class_names) == 10
 
 
-BUILT_IN = {"mnist": "5,000 MNIST digits, built in", "fashion_mnist": "shapes", "cifar10": "shapes"}
+BUILT_IN = {"mnist": "5,000 built-in MNIST digits", "fashion_mnist": "shapes", "cifar10": "shapes"}
 
 
 def falls_back(name, capsys):

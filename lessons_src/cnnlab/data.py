@@ -216,7 +216,7 @@ def _read_batches(path):
 def _built_in(name):
     if name == "mnist":
         arrays = _read_npz(Path(__file__).with_name("digits.npz"))
-        return _dataset(name, arrays, "5,000 MNIST digits, built in")
+        return _dataset(name, arrays, "5,000 built-in MNIST digits")
     drawn = _drawings(28, 1) if name == "fashion_mnist" else _drawings(32, 3)
     # Copies: who changes pixels in place must not meet them again after the next `load`.
     copies = [array.copy() for array in drawn]
