@@ -216,3 +216,9 @@ def test_what_it_cannot_show_is_refused_in_words(given, message):
 def test_an_unknown_piece_is_refused_with_the_list():
     with pytest.raises(ValueError, match=r"no live piece 'conv'\. There are: conv-stepper"):
         pieces.show("conv")
+
+
+def test_a_class_of_ones_own_is_no_conv2d_whatever_its_name():
+    made_up = type("Conv2D", (), {"get_weights": lambda self: [np.ones((3, 3, 1, 1))]})()
+    with pytest.raises(ValueError, match="layer must be a Conv2D that has seen an image"):
+        pieces.show("conv-stepper", layer=made_up)

@@ -1,18 +1,18 @@
 """Counting: output sizes, parameters, multiply-adds, memory and receptive fields.
 
 Everything here is our own arithmetic on the layers' settings, as `cnnlab.network` reads them;
-Keras's counts are only what the results are compared with. Sizes and receptive fields follow
-Dumoulin and Visin, "A guide to convolution arithmetic for deep learning", 2016, arXiv:1603.07285,
-and Araujo, Norris and Sim, "Computing receptive fields of convolutional neural networks", 2019.
+Keras's counts are only what the results are compared with. Sizes follow Dumoulin and Visin, "A
+guide to convolution arithmetic for deep learning", 2016, arXiv:1603.07285.
 """
 
 import re
 from dataclasses import dataclass
 from html import escape
-from math import ceil, inf, prod
+from math import ceil, prod
 
 import numpy as np
 
+from cnnlab import fields
 from cnnlab.network import MERGING, describe
 from cnnlab.windows import output_size, same_padding
 
@@ -140,12 +140,11 @@ def ledger(model):
             than its settings say (LoRA, quantization); the message names it.
     """
     network = describe(model)
-    sights, rows = {-1: _image(network.shape)}, []
+    sights, rows = {-1: fields.image(network.shape)}, []
     for number, layer in enumerate(network.layers):
         taken = [sights[source] for source in layer.inputs]
         if layer.kind in MERGING:
-            counted = _join(layer)
-            sights[number] = _join_sights(layer, taken, counted.shape)
+            counted, sights[number] = _join(layer, taken)
         else:
             counted = _RULES.get(layer.kind, _keep)(layer, *layer.input_shapes)
             sights[number] = _look(layer, *taken, counted)
@@ -159,7 +158,7 @@ def ledger(model):
                 trainable,
                 counted.multiply_adds,
                 prod(counted.shape) * _bytes_per_value(layer.dtype),
-                *_widths(sights[number]),
+                *fields.widths(sights[number]),
                 layer.shares is not None,
             )
         )
@@ -191,24 +190,11 @@ def _parameters(layer, counted):
 
 
 @dataclass(frozen=True)
-class _Look:
-    """Along one axis: `at`, an integer array (places of the output, looks) of places of the input,
-    where those beyond its ends are padding; and how far the looks move on from one place of the
-    output to the next."""
-
-    at: np.ndarray
-    pace: float = 1
-
-    def __len__(self):
-        return len(self.at)
-
-
-@dataclass(frozen=True)
 class _Counted:
     """What a layer gives: `averages` are parameters that no gradient changes.
 
-    `looks`: {axis of the tensor: what the places of the output look at along it}, a `_Look` or
-    `_ALL`; other axes stay as they are.
+    `looks`: {axis of the tensor: what the places of the output look at along it, a `fields.Look`
+    or `fields.ALL`}; other axes stay as they are.
     """
 
     shape: tuple
@@ -216,10 +202,6 @@ class _Counted:
     parameters: int = 0
     averages: int = 0
     multiply_adds: int = 0
-
-
-_ALL = "all places"
-_NONE = np.iinfo(np.int64).min  # a place that looks at nothing
 
 
 def _keep(layer, shape):
@@ -236,7 +218,7 @@ def _slide(n, kernel, stride, dilation, padding):
         if padding == "same":
             before, _ = same_padding(n, kernel, strides=stride, dilation=dilation)
     at = np.arange(count)[:, None] * stride + np.arange(kernel) * dilation - before
-    return _Look(at, stride)
+    return fields.Look(at, stride)
 
 
 def _windows(layer, shape, size):
@@ -271,9 +253,9 @@ def _conv(layer, shape):
 def _within_groups(channels, groups, filters):
     """Which channels each filter looks at: those of its group."""
     if groups == 1:
-        return _ALL
+        return fields.ALL
     size = channels // groups
-    return _Look(np.arange(filters)[:, None] * groups // filters * size + np.arange(size))
+    return fields.Look(np.arange(filters)[:, None] * groups // filters * size + np.arange(size))
 
 
 def _transpose(layer, shape):
@@ -297,11 +279,11 @@ def _transpose(layer, shape):
         found = np.arange(count)[:, None] + before - np.arange(kernel) * dilation
         source = found // stride
         fits = (found % stride == 0) & (source >= 0) & (source < n)
-        looks.append(_Look(np.where(fits, source, _NONE), 1 / stride))
+        looks.append(fields.Look(np.where(fits, source, fields.NOTHING), 1 / stride))
     weights = prod(settings["kernel_size"]) * shape[-1] * settings["filters"]
     return _Counted(
         (*map(len, looks), settings["filters"]),
-        dict(enumerate(looks)) | {2: _ALL},
+        dict(enumerate(looks)) | {2: fields.ALL},
         weights + (settings["filters"] if settings["use_bias"] else 0),
         multiply_adds=prod(shape[:-1]) * weights,
     )
@@ -315,7 +297,7 @@ def _pool(layer, shape):
 def _pool_all(layer, shape):
     places = len(shape) - 1
     kept = (1,) * places if layer.settings["keepdims"] else ()
-    return _Counted((*kept, shape[-1]), dict.fromkeys(range(places), _ALL))
+    return _Counted((*kept, shape[-1]), dict.fromkeys(range(places), fields.ALL))
 
 
 def _dense(layer, shape):
@@ -323,7 +305,7 @@ def _dense(layer, shape):
     weights = shape[-1] * units
     return _Counted(
         (*shape[:-1], units),
-        {len(shape) - 1: _ALL},
+        {len(shape) - 1: fields.ALL},
         weights + (units if layer.settings["use_bias"] else 0),
         multiply_adds=prod(shape[:-1]) * weights,
     )
@@ -335,7 +317,7 @@ def _pad(layer, shape):
     sides = layer.settings.get("padding") or layer.settings["cropping"]
     sides = sides if isinstance(sides[0], list) else [sides]
     looks = {
-        axis: _Look(np.arange(n + sign * (before + after))[:, None] - sign * before)
+        axis: fields.Look(np.arange(n + sign * (before + after))[:, None] - sign * before)
         for axis, (n, (before, after)) in enumerate(zip(shape, sides, strict=False))
     }
     return _Counted((*(len(look) for look in looks.values()), shape[-1]), looks)
@@ -365,8 +347,8 @@ def _resize(layer, shape):
             near = np.floor(middle + 1e-9)[:, None] + np.arange(1 - _REACH[how], _REACH[how] + 1)
             distance = np.abs(near - middle[:, None])
             used = (distance < _REACH[how] - 1e-6) & ((distance < 1e-6) | (distance % 1 > 1e-6))
-            at = np.where(used, near.clip(0, n - 1).astype(int), _NONE)
-        looks[axis] = _Look(at, n / count)
+            at = np.where(used, near.clip(0, n - 1).astype(int), fields.NOTHING)
+        looks[axis] = fields.Look(at, n / count)
     return _Counted((*map(len, looks.values()), *shape[len(looks) :]), looks)
 
 
@@ -393,7 +375,7 @@ def _axes(axis, shape):
 
 
 def _softmax(layer, shape):
-    return _Counted(shape, dict.fromkeys(_axes(layer.settings["axis"], shape), _ALL))
+    return _Counted(shape, dict.fromkeys(_axes(layer.settings["axis"], shape), fields.ALL))
 
 
 def _prelu(layer, shape):
@@ -412,7 +394,7 @@ def _layer_norm(layer, shape):
     axes = _axes(layer.settings["axis"], shape)
     center = layer.settings["center"] and not layer.settings["rms_scaling"]
     learned = center + (layer.settings["scale"] or layer.settings["rms_scaling"])
-    looks = dict.fromkeys(axes, _ALL)
+    looks = dict.fromkeys(axes, fields.ALL)
     values = prod(shape[axis] for axis in axes)
     return _Counted(shape, looks, learned * values, multiply_adds=prod(shape))
 
@@ -420,7 +402,7 @@ def _layer_norm(layer, shape):
 def _group_norm(layer, shape):
     [axis] = _axes(layer.settings["axis"], shape)
     groups, n = layer.settings["groups"], shape[axis]
-    looks = dict.fromkeys(range(len(shape)), _ALL)
+    looks = dict.fromkeys(range(len(shape)), fields.ALL)
     looks[axis] = _within_groups(n, n if groups == -1 else groups, n)
     learned = layer.settings["center"] + layer.settings["scale"]
     return _Counted(shape, looks, learned * n, multiply_adds=prod(shape))
@@ -454,152 +436,33 @@ _RULES = {
 }
 
 
-def _join(layer):
-    shapes = _same_rank(layer.input_shapes)
+def _join(layer, branches):
+    """What a merging layer gives, and its sights."""
+    shapes, axis, lengths = fields.same_rank(layer.input_shapes), None, []
     # Where the others have more, one row, column or channel is used again and again.
     shape = tuple(map(max, zip(*shapes, strict=True)))
     if layer.kind == "Concatenate":
         [axis] = _axes(layer.settings["axis"], shape)
-        shape = (*shape[:axis], sum(each[axis] for each in shapes), *shape[axis + 1 :])
-    return _Counted(shape, {})
-
-
-def _same_rank(shapes, rank=0, fill=1):
-    """Shapes with as many axes as the longest, as broadcasting fills them up."""
-    rank = max(rank, *map(len, shapes))
-    return [(fill,) * (rank - len(shape)) + tuple(shape) for shape in shapes]
-
-
-# ---- What the places of a tensor see of the image
-
-
-@dataclass(frozen=True)
-class _Sight:
-    """What each value of a tensor sees along one axis of the image.
-
-    `spans`: array (4, ...), 1 long along axes of the tensor that make no difference. The four are
-    the first pixel and minus the last one, in the image; then the same if the image went on beyond
-    its edges. So the union of two sights is their minimum, and infinity sees nothing.
-    `steps`: for each axis of the tensor, how many pixels lie between what neighbours see; 0 if it
-        runs over channels, infinity if over places in no even steps, as after flattening.
-    """
-
-    spans: np.ndarray
-    steps: tuple
-
-
-def _image(shape):
-    """One sight for rows and one for columns; for a vector one, and channels are not looked at."""
-    sights = []
-    for axis in range(len(shape) - (len(shape) > 2)):
-        pixels = np.arange(shape[axis], dtype=float)
-        size = [shape[axis] if a == axis else 1 for a in range(len(shape))]
-        spans = np.stack([pixels, -pixels, pixels, -pixels]).reshape(4, *size)
-        sights.append(_Sight(spans, tuple(float(a == axis) for a in range(len(shape)))))
-    return sights
-
-
-def _widths(sights):
-    """((rows, columns) that the best value sees, the same beyond the edges)."""
-    first, minus_last, free_first, minus_free_last = zip(*(s.spans for s in sights), strict=True)
-    seen = [max(0, (1 - f - m).max()) for f, m in zip(first, minus_last, strict=True)]
-    free = [max(0, (1 - f - m).max()) for f, m in zip(free_first, minus_free_last, strict=True)]
-    return tuple(map(int, seen)), tuple(ceil(n - 1e-6) for n in free)
+        lengths = [each[axis] for each in shapes]
+        shape = (*shape[:axis], sum(lengths), *shape[axis + 1 :])
+    try:
+        return _Counted(shape, {}), fields.joined(branches, len(shape), axis, lengths)
+    except ValueError as problem:
+        raise ValueError(
+            f"The ledger cannot say what layer {layer.name!r} sees: {problem}."
+        ) from None
 
 
 def _look(layer, sights, counted):
     """The sights of a layer's output from those of its input."""
     before, after = layer.input_shapes[0], counted.shape
     if layer.kind in ("Flatten", "Reshape"):
-        return _reshaped(sights, before, after)
+        return fields.reshaped(sights, before, after)
     if layer.kind == "Permute":
-        order = [axis - 1 for axis in layer.settings["dims"]]
-        return [
-            _Sight(s.spans.transpose(0, *(1 + a for a in order)), tuple(s.steps[a] for a in order))
-            for s in sights
-        ]
-    for axis, look in counted.looks.items():
-        sights = [_look_along(s, axis, look, before[axis]) for s in sights]
+        return fields.permuted(sights, [axis - 1 for axis in layer.settings["dims"]])
+    looks = [(axis, look, before[axis]) for axis, look in counted.looks.items()]
     if layer.settings.get("activation") in ("softmax", "log_softmax", "sparsemax"):
-        sights = [_look_along(s, len(after) - 1, _ALL, after[-1]) for s in sights]
-    if len(after) < len(before):  # a global pooling drops its axes
-        sights = [_Sight(s.spans.reshape(4, -1), s.steps[-1:]) for s in sights]
-    return sights
-
-
-def _look_along(sight, axis, look, n):
-    spans, steps = sight.spans, list(sight.steps)
-    step, alike = steps[axis], spans.shape[axis + 1] == 1
-    if look is _ALL:
-        spans = spans.min(axis=axis + 1, keepdims=True)
-        if step:  # a look over the whole map ends where the map ends
-            spans = np.concatenate([spans[:2], spans[:2]])
-        steps[axis] = 0
-        return _Sight(spans, tuple(steps))
-    inside, nothing = look.at.clip(0, n - 1), look.at == _NONE
-    if alike and step == 0 and (inside == look.at).any(axis=1).all():
-        return sight  # all see the same, and go on seeing it
-    beyond = np.where(nothing, 0, look.at - inside).astype(float)
-    looked = np.moveaxis(spans, axis + 1, -1)[..., 0 * inside if alike else inside]
-    looked[:2] = np.where(beyond == 0, looked[:2], inf)  # padding is no pixel
-    beyond *= step if step < inf else 0
-    looked[2] += beyond
-    looked[3] -= beyond
-    looked = np.where(nothing, inf, looked).min(axis=-1)
-    steps[axis] = step and step * look.pace
-    return _Sight(_once(np.moveaxis(looked, -1, axis + 1), axis), tuple(steps))
-
-
-def _reshaped(sights, before, after):
-    pixels = np.arange(before[0])
-    if len(sights) < len(after) and before == pixels.shape and (sights[0].spans[0] == pixels).all():
-        return _image(after)  # a vector becomes the image that it holds
-    kept = {
-        new: old
-        for new, n in enumerate(after)
-        for old, m in enumerate(before)
-        if n == m and prod(after[:new]) == prod(before[:old])
-    }
-    result = []
-    for sight in sights:
-        spans = np.broadcast_to(sight.spans, (4, *before)).reshape(4, *after)
-        for axis in range(len(after)):
-            spans = _once(spans, axis)
-        uneven = [inf if n > 1 else 0 for n in spans.shape[1:]]
-        steps = (sight.steps[kept[a]] if a in kept else uneven[a] for a in range(len(after)))
-        result.append(_Sight(spans, tuple(steps)))
-    return result
-
-
-def _once(spans, axis):
-    """One entry along the axis, if all are equal."""
-    one = spans.take([0], axis + 1)
-    return one if (spans == one).all() else spans
-
-
-def _join_sights(layer, branches, shape):
-    if len({len(sights) for sights in branches}) > 1:
-        raise ValueError(
-            f"Layer {layer.name!r} joins a vector with an image that is made of it; the ledger "
-            "cannot say what it sees."
-        )
-    rank, joined = len(shape), None
-    if layer.kind == "Concatenate":
-        [joined] = _axes(layer.settings["axis"], shape)
-    lengths = [each[joined] for each in layer.input_shapes] if joined is not None else []
-    result = []
-    for sights in zip(*branches, strict=True):
-        shapes = _same_rank([s.spans.shape[1:] for s in sights], rank)
-        spans = [s.spans.reshape(4, *each) for s, each in zip(sights, shapes, strict=True)]
-        steps = _same_rank([s.steps for s in sights], rank, 0.0)
-        if joined is None:
-            seen = np.minimum.reduce(np.broadcast_arrays(*spans))
-        else:
-            most = np.maximum.reduce(shapes)
-            spans = [
-                np.broadcast_to(part, (4, *most[:joined], n, *most[joined + 1 :]))
-                for part, n in zip(spans, lengths, strict=True)
-            ]
-            seen = _once(np.concatenate(spans, joined + 1), joined)
-        result.append(_Sight(seen, tuple(map(max, zip(*steps, strict=True)))))
-    return result
+        looks.append((len(after) - 1, fields.ALL, after[-1]))
+    for look in looks:
+        sights = [fields.look_along(sight, *look) for sight in sights]
+    return fields.dropped(sights, len(before) - len(after))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["KINDS", "MERGING", "RESTING", "Layer", "Network", "describe", "settings"]
+__all__ = ["KINDS", "MERGING", "RESTING", "Layer", "Network", "describe", "kind", "settings"]
 
 _CONV = "strides", "padding", "dilation_rate", "use_bias", "activation"
 _POOL = "pool_size", "strides", "padding"
@@ -220,7 +220,7 @@ class _Reading:
         graph = keras.Model(model.inputs, model.outputs, name=model.name)
         for operation in graph.operations:
             if not isinstance(operation, keras.Model | keras.layers.InputLayer):
-                _check(operation, prefix)
+                _known_kind(operation, prefix)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about saving lambdas, and nothing is saved here
             try:
@@ -265,7 +265,7 @@ class _Reading:
         if isinstance(layer, keras.Model):
             _inputs(layer, f"The model {name!r} inside the model")
             return self.run(layer, inputs, f"{name}/")
-        kind = _check(layer, prefix)
+        kind = _known_kind(layer, prefix)
         shapes = [shape for _, shape in inputs]
         numbers = tuple(number for number, _ in inputs)
         if not isinstance(layer, keras.Layer):  # x + y: numbers beside tensors change no shape
@@ -316,19 +316,28 @@ def _is_functional(layer):
     return isinstance(layer, keras.Model) and not isinstance(layer, keras.Sequential)
 
 
-def _check(layer, prefix):
-    """The kind of a layer; ValueError if it is unknown."""
+def kind(layer):
+    """Keras's name for the class of a layer; None for a class of your own, whatever its name."""
     import keras
 
-    kind = type(layer).__name__
-    if type(layer) is getattr(keras.layers, kind, None) and kind in _SETTINGS:
-        return kind
+    name = type(layer).__name__
+    return name if type(layer) is getattr(keras.layers, name, None) else None
+
+
+def _known_kind(layer, prefix):
+    """The kind of a layer or an operator on tensors; ValueError if it cannot be described."""
+    import keras
+
+    if kind(layer) in _SETTINGS:
+        return kind(layer)
+    name = type(layer).__name__
     own = "" if type(layer).__module__.startswith("keras.") else "a class of your own, "
-    if not (own or isinstance(layer, keras.Layer)) and kind in MERGING and kind != "Concatenate":
-        return kind  # Keras's operators on tensors
-    what = "Layer" if isinstance(layer, keras.Layer) else "The operation"
+    is_layer = isinstance(layer, keras.Layer)
+    if not (own or is_layer) and name in MERGING and name != "Concatenate":
+        return name
+    what = "Layer" if is_layer else "The operation"
     raise ValueError(
-        f"{what} {prefix + layer.name!r} is of an unknown kind, {own}{kind}. Known are Keras's "
+        f"{what} {prefix + layer.name!r} is of an unknown kind, {own}{name}. Known are Keras's "
         f"{', '.join([*KINDS, *MERGING])}, and what rests when a network runs, such as Dropout."
     )
 

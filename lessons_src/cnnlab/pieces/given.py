@@ -5,6 +5,7 @@ from reprlib import repr as brief
 
 import numpy as np
 
+from cnnlab.network import kind, settings
 from cnnlab.windows import pair
 
 MOST = 1e6  # of any number; grid.js refuses larger ones, too
@@ -21,7 +22,7 @@ def conv_stepper(
     settings."""
     of = ""
     if layer is not None:
-        weights = layer.get_weights() if type(layer).__name__ == "Conv2D" else []
+        weights = layer.get_weights() if kind(layer) == "Conv2D" else []
         if not weights:
             raise ValueError(
                 f"layer must be a Conv2D that has seen an image, got {type(layer).__name__}."
@@ -29,7 +30,8 @@ def conv_stepper(
         if kernel is not None:
             raise ValueError("kernel or layer: a layer has its own kernel, so give one of them.")
         of, kernel, bias = "the layer's ", weights[0][..., 0], [*weights, [0.0]][1][0]
-        strides, padding, dilation = layer.strides, layer.padding, layer.dilation_rate
+        told = settings(layer)
+        strides, padding, dilation = told["strides"], told["padding"], told["dilation_rate"]
     given = {
         "strides": square(strides, f"{of}strides", 4),
         "padding": one_of(padding, f"{of}padding", "valid", "same"),
