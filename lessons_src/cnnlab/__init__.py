@@ -1,8 +1,9 @@
 """cnnlab: the small helper package of the course.
 
 NumPy for what is taught (`windows`, `conv`, `pooling`), plain arithmetic for what is counted
-(`network`, `ledger`), Keras for what is trained (`models`, `training`, `reproduce`), and the data,
-pictures and live pieces that the lessons need (`data`, `figures`, `pieces`).
+(`network`, `fields`, `ledger`), Keras for what is trained (`models`, `training`, `reproduce`,
+`records`), and the images, pictures and live pieces that the lessons need (`data`, `shapes`,
+`figures`, `pieces`).
 
 Importing it loads nothing else. When somebody imports Keras or TensorFlow afterwards, their
 start-up log stays away: it goes to stderr at every log level, where a notebook shows it in red.

@@ -63,19 +63,17 @@ MERGING = {
     "Concatenate": ("axis",),
 }
 # Layers that act while a network learns, and do nothing when it runs.
+_AUGMENTING = """
+    AugMix CutMix MixUp RandAugment Solarization RandomBrightness RandomColorDegeneration
+    RandomColorJitter RandomContrast RandomElasticTransform RandomErasing RandomFlip
+    RandomGaussianBlur RandomGrayscale RandomHue RandomInvert RandomPerspective RandomPosterization
+    RandomRotation RandomSaturation RandomSharpness RandomShear RandomTranslation RandomZoom
+"""
 RESTING = {
     **dict.fromkeys(("Dropout", "SpatialDropout1D", "SpatialDropout2D"), ("rate",)),
     **dict.fromkeys(("GaussianDropout", "AlphaDropout"), ("rate",)),
-    "GaussianNoise": ("stddev",),
-    **{"ActivityRegularization": (), "Identity": ()},
-    **{"AugMix": (), "CutMix": (), "MixUp": (), "RandAugment": ()},
-    "Solarization": (),
-    **{f"Random{change}": () for change in ("Brightness", "ColorDegeneration", "ColorJitter")},
-    **{f"Random{change}": () for change in ("Contrast", "ElasticTransform", "Erasing", "Flip")},
-    **{f"Random{change}": () for change in ("GaussianBlur", "Grayscale", "Hue", "Invert")},
-    **{f"Random{change}": () for change in ("Perspective", "Posterization", "Rotation")},
-    **{f"Random{change}": () for change in ("Saturation", "Sharpness", "Shear", "Translation")},
-    "RandomZoom": (),
+    **{"GaussianNoise": ("stddev",), "ActivityRegularization": (), "Identity": ()},
+    **dict.fromkeys(_AUGMENTING.split(), ()),
 }
 _SETTINGS = {**KINDS, **MERGING, **RESTING}
 
