@@ -1,270 +1,709 @@
 // A network as a ledger: stack layers, and see for each of them what comes out, what it costs and
-// how much of the image it sees. The arithmetic is that of cnnlab/ledger.py and of chapter 5.
+// how much of the image it sees. The arithmetic is that of cnnlab/ledger.py, name by name, and of chapter 5.
 "use strict";
 {
-  // ---- The layers, with Keras's names for their settings and Keras's defaults ----
-  // A layer of a stack is {kind, …settings}; from a reader's own model also {name, dtype}.
-  const KINDS = {
-    Conv2D: { filters: 32, kernel_size: [3, 3], strides: [1, 1], padding: "valid", dilation_rate: [1, 1],
-      use_bias: true, activation: "linear" },
-    MaxPooling2D: { pool_size: [2, 2], strides: [2, 2], padding: "valid" },
-    AveragePooling2D: { pool_size: [2, 2], strides: [2, 2], padding: "valid" },
-    ZeroPadding2D: { padding: [[1, 1], [1, 1]] }, // [top, bottom], [left, right]
-    GlobalAveragePooling2D: { keepdims: false },
-    Flatten: {},
-    Dense: { units: 10, use_bias: true, activation: "linear" },
-    Dropout: { rate: 0.5 },
-    BatchNormalization: { center: true, scale: true },
-    Activation: { activation: "relu" },
-    ReLU: {}, LeakyReLU: {}, ELU: {}, Softmax: {},
-  };
-  const NEED_MAPS = new Set(["Conv2D", "MaxPooling2D", "AveragePooling2D", "ZeroPadding2D", "GlobalAveragePooling2D"]);
+  // A layer is {kind, …settings}, as cnnlab/network.py writes it: with {name, inputs, dtype, trainable, rests, shares}
+  // if it comes from a reader's model. Without `inputs` it follows the one before.
+  const { kinds: KINDS, merging: MERGING, systems: SYSTEMS } = cnn.keras;
+  const RECORD = new Set(["kind", "name", "inputs", "shape", "dtype", "trainable", "rests", "shares"]);
 
-  const made = (kind, settings) => ({ kind, ...structuredClone(KINDS[kind]), ...settings });
+  const made = (kind) => ({ kind, ...structuredClone(KINDS[kind]) });
+  const settings = (layer) => Object.keys(layer).filter((key) => !RECORD.has(key));
   const product = (numbers) => numbers.reduce((a, b) => a * b, 1);
   const times = (numbers) => numbers.map(grouped).join(" × "); // 28 × 28 × 1
+  const replaced = (list, at, value) => list.map((old, i) => (i === at ? value : old));
   function grouped(number) {
     return number.toLocaleString("en-US"); // 137,660
   }
 
-  // ---- The rules: what a layer makes of values of some shape ----
-  // `sees` says, for the rows and for the columns, which pixels the values there depend on: for each
-  // value the first and the last one. Where all values see the same, one entry stands for all.
-  const NOTHING = [Infinity, -Infinity];
-  const pixels = (n) => Array.from({ length: n }, (_, i) => [i, i]);
-  const together = (spans) =>
-    spans.reduce(([first, last], [from, to]) => [Math.min(first, from), Math.max(last, to)], NOTHING);
-  const whole = (spans) => [together(spans)];
-  const widest = (spans) => spans.reduce((most, [first, last]) => Math.max(most, last - first + 1), 0);
-
-  // What each place of a window sees. Padding, where it hangs over the edge, sees nothing.
-  function slide(spans, { kernel, stride, dilation, before, count }) {
-    if (spans.length === 1) return spans;
-    return Array.from({ length: count }, (_, place) =>
-      together(Array.from({ length: kernel }, (_, tap) => spans[place * stride + tap * dilation - before] ?? NOTHING)));
+  // Why a layer cannot be counted, and what to do. `refused`: Keras would not build it either.
+  class Misfit extends Error {
+    constructor(words, refused = true) {
+      super(words);
+      this.refused = refused;
+    }
+  }
+  function fits(right, words, refused) {
+    if (!right) throw new Misfit(words, refused);
   }
 
-  // The window of a convolution or a pooling along rows and columns.
-  function windows(layer, shape) {
-    return [0, 1].map((axis) => {
-      const kernel = (layer.kernel_size ?? layer.pool_size)[axis], stride = layer.strides[axis];
-      const dilation = layer.dilation_rate?.[axis] ?? 1;
-      return { kernel, stride, dilation, reach: (kernel - 1) * dilation + 1,
-        ...cnn.places(shape[axis], kernel, stride, layer.padding, dilation) };
-    });
+  // ---- What each kind of layer gives. A rule takes a layer and the shape of its input ----
+  // It gives {shape, looks, parameters, averages, multiplyAdds}, the last four if there are any: averages are
+  // parameters that no gradient changes. looks: {axis: what the places of the output look at along it}, ALL or
+  // {count, taps, at(place, tap), pace}: at() is a place of the input, beyond its ends if that is padding, or NONE;
+  // pace is how far the looks move on from one place of the output to the next. Other axes stay as they are.
+  const ALL = "all places", NONE = "nothing";
+
+  function slide(n, kernel, stride, dilation, padding) {
+    const causal = padding === "causal"; // all padding before the first
+    const { count, before } = causal ? { count: Math.ceil(n / stride), before: (kernel - 1) * dilation }
+      : cnn.places(n, kernel, stride, padding, dilation);
+    return { count, taps: kernel, at: (place, tap) => place * stride + tap * dilation - before, pace: stride };
   }
 
-  function convolve(layer, shape, sees) {
-    const across = windows(layer, shape), out = across.map((window) => window.count);
-    const weights = product(layer.kernel_size) * shape[2] * layer.filters; // a kernel is as deep as its input
-    return { shape: [...out, layer.filters], sees: across.map((window, axis) => slide(sees[axis], window)),
-      parameters: weights + (layer.use_bias ? layer.filters : 0),
+  function windows(layer, shape, size) {
+    const gaps = layer.dilation_rate ?? size.map(() => 1);
+    const looks = size.map((kernel, axis) =>
+      slide(shape[axis], kernel, layer.strides[axis], gaps[axis], layer.padding));
+    const reach = size.map((kernel, axis) => (kernel - 1) * gaps[axis] + 1);
+    fits(looks.every(({ count }) => count), `has a window that reaches over ${times(reach)} and does not fit into maps of `
+      + `${times(shape.slice(0, -1))}. Use a smaller size${layer.dilation_rate ? " or dilation" : ""}, padding "same", `
+      + "or less pooling before it.");
+    return looks;
+  }
+
+  function oneStep({ strides, dilation_rate }) {
+    fits(Math.max(...strides) === 1 || Math.max(...dilation_rate) === 1,
+      "has a stride and a dilation above 1, which Keras does not allow together. Set one of them to 1.");
+  }
+
+  function conv(layer, shape) {
+    const { kind, kernel_size: size, depth_multiplier, groups } = layer, channels = shape.at(-1);
+    if (/^Conv/.test(kind)) oneStep(layer);
+    const looks = windows(layer, shape, size), out = looks.map(({ count }) => count);
+    let { filters } = layer, weights;
+    if (/^Conv/.test(kind)) { // a kernel is as deep as its input, or its group
+      fits(channels % groups === 0 && filters % groups === 0, `has ${groups} groups, which must divide both its `
+        + `${grouped(channels)} channels and its ${grouped(filters)} kernels. Change one of these numbers.`);
+      weights = product(size) * (channels / groups) * filters;
+    } else {
+      weights = product(size) * channels * depth_multiplier;
+      if (kind === "SeparableConv2D") weights += channels * depth_multiplier * filters;
+      else filters = channels * depth_multiplier;
+    }
+    if (kind !== "DepthwiseConv2D") looks.push(ALL);
+    return { shape: [...out, filters], looks: { ...looks }, parameters: weights + (layer.use_bias ? filters : 0),
       multiplyAdds: product(out) * weights }; // each weight once for every place
   }
 
-  function pool(layer, shape, sees) {
-    const across = windows(layer, shape);
-    return { shape: [...across.map((window) => window.count), shape[2]],
-      sees: across.map((window, axis) => slide(sees[axis], window)) };
+  // Each input place adds a kernel to the output: a convolution's gradient.
+  function transpose(layer, shape) {
+    const { kernel_size: size, strides, dilation_rate: gaps, padding, filters } = layer;
+    const extra = [layer.output_padding].flat();
+    oneStep(layer);
+    const looks = size.map((kernel, axis) => {
+      const n = shape[axis], stride = strides[axis], dilation = gaps[axis], more = extra[axis] ?? extra[0];
+      const reach = (kernel - 1) * dilation + 1;
+      fits(more === null || (more >= 0 && more < stride), `has an output padding of ${more} and a stride of ${stride}. `
+        + "The padding must be smaller than the stride.");
+      const ends = (n - 1) * stride + reach;
+      const count = padding === "valid" ? ends + (more ?? Math.max(stride - reach, 0))
+        : more === null ? n * stride : (n - 1) * stride + (reach % 2) + more;
+      const before = padding === "valid" ? 0 : Math.floor(Math.max(0, ends - count) / 2);
+      fits(count > 0, "gives maps without any place. Use a larger stride or output padding.", false);
+      const at = (place, tap) => { // it gets kernel weight j of input place i where place = i · stride + j · dilation
+        const source = (place + before - tap * dilation) / stride;
+        return Number.isInteger(source) && source >= 0 && source < n ? source : NONE;
+      };
+      return { count, taps: kernel, at, pace: 1 / stride };
+    });
+    const weights = product(size) * shape[2] * filters;
+    return { shape: [...looks.map(({ count }) => count), filters], looks: { ...looks, 2: ALL },
+      parameters: weights + (layer.use_bias ? filters : 0), multiplyAdds: product(shape.slice(0, 2)) * weights };
   }
 
-  // What is not said here stays as it was: shape and sees; or is 0: parameters and multiply-adds.
+  function pool(layer, shape) {
+    const looks = windows(layer, shape, layer.pool_size);
+    return { shape: [...looks.map(({ count }) => count), shape.at(-1)], looks: { ...looks } };
+  }
+
+  function poolAll({ keepdims }, shape) {
+    const places = shape.slice(0, -1);
+    return { shape: [...(keepdims ? places.map(() => 1) : []), shape.at(-1)], looks: { ...places.map(() => ALL) } };
+  }
+
+  function dense({ units, use_bias }, shape) { // mixes the last axis, at each place
+    const places = shape.slice(0, -1), weights = shape.at(-1) * units;
+    return { shape: [...places, units], looks: { [places.length]: ALL }, parameters: weights + (use_bias ? units : 0),
+      multiplyAdds: product(places) * weights };
+  }
+
+  // Zeros around the image, or the image cut.
+  function pad(layer, shape) {
+    const sign = layer.padding ? 1 : -1, told = layer.padding ?? layer.cropping;
+    const looks = (Array.isArray(told[0]) ? told : [told]).map(([before, after], axis) => {
+      const count = shape[axis] + sign * (before + after);
+      fits(count > 0, `cuts ${before + after} off, and there are ${shape[axis]}. Cut less.`);
+      return { count, taps: 1, at: (place) => place - sign * before };
+    });
+    return { shape: [...looks.map(({ count }) => count), shape.at(-1)], looks: { ...looks } };
+  }
+
+  const REACH = { nearest: 0, bilinear: 1, bicubic: 2, lanczos3: 3, lanczos5: 5 };
+  function resize(layer, shape) {
+    const { size, interpolation: how = "nearest" } = layer, reach = REACH[how];
+    const out = size ? [size].flat().map((factor, axis) => shape[axis] * factor) : [layer.height, layer.width];
+    const looks = out.map((count, axis) => {
+      const n = shape[axis], clip = (place) => Math.min(Math.max(place, 0), n - 1);
+      const middle = (place) => ((place + 0.5) * n) / count - 0.5; // the place in the input, a fraction
+      const near = (place, tap) => {
+        const found = Math.floor(middle(place) + 1e-9) + 1 - reach + tap, distance = Math.abs(found - middle(place));
+        const used = distance < reach - 1e-6 && (distance < 1e-6 || distance % 1 > 1e-6);
+        return used ? clip(found) : NONE;
+      };
+      const nearest = (place) => clip(Math.floor(middle(place) + 0.5 + 1e-9));
+      return { count, taps: 2 * reach || 1, at: reach ? near : nearest, pace: n / count };
+    });
+    return { shape: [...out, ...shape.slice(out.length)], looks: { ...looks } };
+  }
+
+  function reshape({ kind, target_shape }, shape) {
+    const size = product(shape);
+    if (kind === "Flatten") return { shape: [size] };
+    const rest = size / product(target_shape.filter((n) => n !== -1)); // where −1 stands
+    const out = target_shape.map((n) => (n === -1 ? rest : n));
+    fits(product(out) === size && out.every((n) => n > 0 && Number.isInteger(n)),
+      `cannot make the shape ${target_shape.join(" × ")} of ${times(shape)}, which are ${grouped(size)} numbers. `
+        + "The sizes multiplied must give this number; one of them may be −1, for what is left.");
+    return { shape: out };
+  }
+
+  function permute({ dims }, shape) {
+    fits([...dims].sort((a, b) => a - b).join() === shape.map((_, axis) => axis + 1).join(),
+      `has the order ${dims.join(", ")} for ${times(shape)}. It must name each axis from 1 to ${shape.length} once.`);
+    return { shape: dims.map((axis) => shape[axis - 1]) };
+  }
+
+  // Keras counts axes from 1, since 0 is the batch, or from the end.
+  function axes(axis, shape, refused) {
+    return [axis ?? []].flat().map((a) => {
+      const at = a > 0 ? a - 1 : shape.length + a;
+      fits(at >= 0 && at < shape.length, `has axis ${a} for ${times(shape)}. Axes count from 1 to ${shape.length}, `
+        + "or from the end: −1 is the last.", refused);
+      return at;
+    });
+  }
+
+  function softmax({ axis }, shape) {
+    return { looks: Object.fromEntries(axes(axis, shape, false).map((a) => [a, ALL])) };
+  }
+
+  function prelu({ shared_axes }, shape) {
+    const shared = axes((shared_axes ?? []).map((a) => (a > 0 ? a : a - 1)), shape); // Keras takes 1 from all of them
+    return { parameters: product(shape.filter((_, axis) => !shared.includes(axis))) };
+  }
+
+  function batchNorm({ axis, center, scale }, shape) {
+    const n = shape[axes(axis, shape)[0]]; // running mean and variance stand still when the network runs
+    return { parameters: (center + scale) * n, averages: 2 * n, multiplyAdds: product(shape) };
+  }
+
+  function layerNorm({ axis, center, scale, rms_scaling }, shape) {
+    const along = axes(axis, shape), learned = (center && !rms_scaling) + (scale || rms_scaling);
+    return { looks: Object.fromEntries(along.map((a) => [a, ALL])),
+      parameters: learned * product(along.map((a) => shape[a])), multiplyAdds: product(shape) };
+  }
+
+  function groupNorm({ axis, groups, center, scale }, shape) {
+    const [along] = axes(axis, shape), n = shape[along], size = n / (groups === -1 ? n : groups);
+    fits(Number.isInteger(size), `has ${groups} groups, which do not divide ${grouped(n)} channels.`);
+    const first = (place) => Math.floor(place / size) * size; // of its group
+    const look = { count: n, taps: size, at: (place, tap) => first(place) + tap, like: first };
+    return { looks: { ...shape.map((_, a) => (a === along ? look : ALL)) },
+      parameters: (center + scale) * n, multiplyAdds: product(shape) };
+  }
+
+  function normalize({ axis, input_mean }, shape) { // mean, variance, how many it has seen
+    const values = 2 * product(axes(axis, shape).map((a) => shape[a])) + 1;
+    return { averages: input_mean === null ? values : 0, multiplyAdds: product(shape) };
+  }
+
+  const rescale = (layer, shape) => ({ multiplyAdds: product(shape) });
+
   const RULES = {
-    Conv2D: convolve,
-    MaxPooling2D: pool,
-    AveragePooling2D: pool,
-    ZeroPadding2D({ padding }, shape, sees) {
-      const out = padding.map(([before, after], axis) => shape[axis] + before + after);
-      const moved = padding.map(([before], axis) =>
-        slide(sees[axis], { kernel: 1, stride: 1, dilation: 1, before, count: out[axis] }));
-      return { shape: [...out, shape[2]], sees: moved };
-    },
-    GlobalAveragePooling2D: ({ keepdims }, shape, sees) =>
-      ({ shape: keepdims ? [1, 1, shape[2]] : [shape[2]], sees: sees.map(whole) }),
-    Flatten: (layer, shape, sees) => ({ shape: [product(shape)], sees: sees.map(whole) }),
-    Dense({ units, use_bias }, shape, sees) { // mixes the last axis, at each place
-      const places = shape.slice(0, -1), weights = shape.at(-1) * units;
-      return { shape: [...places, units], parameters: weights + (use_bias ? units : 0),
-        multiplyAdds: product(places) * weights,
-        sees: sees.map((spans, axis) => (axis < places.length ? spans : whole(spans))) };
-    },
-    BatchNormalization({ scale, center }, shape) { // running mean and variance; scale and offset if used
-      return { parameters: (2 + scale + center) * shape.at(-1), multiplyAdds: product(shape) };
-    },
+    Conv1D: conv, Conv2D: conv, DepthwiseConv2D: conv, SeparableConv2D: conv, Conv2DTranspose: transpose,
+    MaxPooling1D: pool, MaxPooling2D: pool, AveragePooling1D: pool, AveragePooling2D: pool,
+    GlobalMaxPooling1D: poolAll, GlobalMaxPooling2D: poolAll,
+    GlobalAveragePooling1D: poolAll, GlobalAveragePooling2D: poolAll,
+    ZeroPadding1D: pad, ZeroPadding2D: pad, Cropping1D: pad, Cropping2D: pad,
+    UpSampling1D: resize, UpSampling2D: resize, Resizing: resize,
+    Flatten: reshape, Reshape: reshape, Permute: permute, Dense: dense, PReLU: prelu, Softmax: softmax,
+    BatchNormalization: batchNorm, LayerNormalization: layerNorm, GroupNormalization: groupNorm,
+    Normalization: normalize, Rescaling: rescale,
   };
 
-  // Why a layer does not fit here, and what to do; undefined if it does. `above`: the layers before it.
-  function misfit(layer, shape, above, called) {
-    if (NEED_MAPS.has(layer.kind) && shape.length !== 3) {
-      const flat = above.findLastIndex(({ kind }) => ["Flatten", "GlobalAveragePooling2D"].includes(kind));
-      const got = shape.length === 1 ? `${grouped(shape[0])} numbers in one row` : `${times(shape)} numbers`;
-      const advice = flat < 0 ? "Choose an input of rows × columns × channels, or remove this layer."
-        : `Move it above ${called[flat]}, or remove one of the two.`;
-      return `needs maps (rows × columns × channels) and gets ${got}. ${advice}`;
+  function join({ kind, axis }, shapes) {
+    const rank = Math.max(...shapes.map((shape) => shape.length)), all = shapes.map(times).join(" and ");
+    const filled = shapes.map((shape) => [...Array(rank - shape.length).fill(1), ...shape]);
+    const most = filled[0].map((_, a) => Math.max(...filled.map((shape) => shape[a])));
+    const same = (a, one) => filled.every((shape) => shape[a] === most[a] || (one && shape[a] === 1));
+    if (kind !== "Concatenate") { // where the others have more, one row, column or channel is used again and again
+      fits(most.every((_, a) => same(a, true)),
+        `gets ${all}, which do not fit together: sizes must be the same, or 1. Change a layer before it.`);
+      return { shape: most };
     }
-    if (!layer.strides) return undefined;
-    if (Math.max(...layer.strides) > 1 && Math.max(...(layer.dilation_rate ?? [1])) > 1) {
-      return "has a stride and a dilation above 1, which Keras does not allow together. Set one of them to 1.";
-    }
-    const across = windows(layer, shape);
-    if (across.every((window) => window.count)) return undefined;
-    const smaller = layer.dilation_rate ? "a smaller size or dilation" : "a smaller size";
-    return `has a window that reaches over ${times(across.map((window) => window.reach))} and does not fit into `
-      + `maps of ${times(shape.slice(0, 2))}. Use ${smaller}, padding "same", or less pooling before it.`;
+    const [along] = axes(axis, most);
+    fits(shapes.every((shape) => shape.length === rank) && most.every((_, a) => a === along || same(a)),
+      `gets ${all}, which do not fit together: all sizes but that of axis ${axis} must be the same. `
+        + "Change a layer before it.");
+    return { shape: replaced(most, along, filled.reduce((sum, shape) => sum + shape[along], 0)), along };
   }
 
-  // The ledger of a stack: a row a layer, as far as the layers fit, and the totals if all do.
+  // ---- What the places of a tensor see of the image ----
+  // A sight says it along one axis of the image. spans: four arrays of this `shape`, which is 1 along axes of the
+  // tensor that make no difference: the first pixel and minus the last one; then the same if the image went on beyond
+  // its edges. So the union of two sights is their minimum, and Infinity sees nothing. steps: for each axis of the
+  // tensor how many pixels lie between what neighbours see; 0 if it runs over channels, Infinity if in no even steps.
+  // `flat`: the shape before a Flatten that has not been carried out, since mostly all is looked at next.
+
+  // How many blocks of an array lie before an axis, its length, and the length of one entry.
+  const around = (shape, axis) => [product(shape.slice(0, axis)), shape[axis], product(shape.slice(axis + 1))];
+
+  // One sight for rows and one for columns; for a vector one, and channels are not looked at.
+  function image(shape) {
+    return (shape.length > 2 ? shape.slice(0, -1) : shape).map((n, axis) => {
+      const first = Float64Array.from({ length: n }, (_, i) => i), minusLast = first.map((i) => -i);
+      const steps = shape.map((_, a) => Number(a === axis));
+      return { shape: shape.map((m, a) => (a === axis ? m : 1)), spans: [first, minusLast, first, minusLast], steps };
+    });
+  }
+
+  // (rows, columns) that the best value sees; the same beyond the edges.
+  function widths(sights) {
+    const widest = (first, minusLast) => first.reduce((most, f, i) => Math.max(most, 1 - f - minusLast[i]), 0);
+    return [sights.map(({ spans: [first, minusLast] }) => widest(first, minusLast)),
+      sights.map(({ spans: [, , first, minusLast] }) => Math.ceil(widest(first, minusLast) - 1e-6))];
+  }
+
+  function lookAll({ shape, spans, steps, flat }, axis) {
+    const [outer, n, inner] = flat ? [1, product(shape), 1] : around(shape, axis);
+    const least = (values) => {
+      const found = new Float64Array(outer * inner).fill(Infinity);
+      for (let o = 0; o < outer; o++) {
+        for (let at = 0; at < n; at++) {
+          for (let i = 0; i < inner; i++) {
+            found[o * inner + i] = Math.min(found[o * inner + i], values[(o * n + at) * inner + i]);
+          }
+        }
+      }
+      return found;
+    };
+    const seen = spans.slice(0, 2).map(least); // a look over the whole map ends where the map ends
+    return { shape: flat ? [1] : replaced(shape, axis, 1), steps: replaced(steps, axis, 0),
+      spans: [...seen, ...(steps[axis] ? seen : spans.slice(2).map(least))] };
+  }
+
+  // `n`: the length of the axis; the sight has that length, or 1.
+  function lookAlong(sight, axis, { count, taps, at, pace = 1, like }, n) {
+    const { shape, spans, steps } = unflat(sight), [outer, m, inner] = around(shape, axis);
+    const step = Number.isFinite(steps[axis]) ? steps[axis] : 0;
+    const moved = replaced(steps, axis, steps[axis] && steps[axis] * pace), numbers = (length) => [...Array(length).keys()];
+    const inImage = (place) => numbers(taps).some((tap) => at(place, tap) >= 0 && at(place, tap) < n);
+    if (m === 1 && !step && (like || numbers(count).every(inImage))) return { shape, spans, steps: moved }; // all alike
+    const size = roomFor(outer * count * inner), result = spans.map(() => new Float64Array(size).fill(Infinity));
+    const [first, minusLast, freeFirst, minusFreeLast] = spans;
+    const see = (place, found) => {
+      const inside = Math.min(Math.max(found, 0), n - 1), beyond = (found - inside) * step;
+      for (let o = 0; o < outer; o++) {
+        for (let i = 0; i < inner; i++) {
+          const to = (o * count + place) * inner + i, from = (o * m + (m === 1 ? 0 : inside)) * inner + i;
+          if (found === inside) { // padding is no pixel
+            result[0][to] = Math.min(result[0][to], first[from]);
+            result[1][to] = Math.min(result[1][to], minusLast[from]);
+          }
+          result[2][to] = Math.min(result[2][to], freeFirst[from] + beyond);
+          result[3][to] = Math.min(result[3][to], minusFreeLast[from] - beyond);
+        }
+      }
+    };
+    for (let place = 0; place < count; place++) {
+      const twin = like?.(place) ?? place; // an earlier place that looks at the same
+      for (let tap = 0; twin === place && tap < taps; tap++) {
+        const found = at(place, tap);
+        if (found !== NONE) see(place, found);
+      }
+      for (let o = 0; twin < place && o < outer; o++) {
+        const there = (o * count + twin) * inner, to = (o * count + place) * inner;
+        for (const values of result) values.copyWithin(to, there, there + inner);
+      }
+    }
+    return once({ shape: replaced(shape, axis, count), spans: result, steps: moved }, axis);
+  }
+
+  // One entry along the axis, if all are equal.
+  function once(sight, axis) {
+    const [outer, n, inner] = around(sight.shape, axis), block = n * inner;
+    const equal = (values) => values.every((value, i) => value === values[i - (i % block) + (i % inner)]);
+    if (n === 1 || !sight.spans.every(equal)) return sight;
+    const spans = sight.spans.map((values) =>
+      Float64Array.from({ length: outer * inner }, (_, i) => values[Math.floor(i / inner) * block + (i % inner)]));
+    return { ...sight, shape: replaced(sight.shape, axis, 1), spans };
+  }
+
+  // One entry along the axis, again and again.
+  function repeated(sight, axis, count) {
+    const [outer, n, inner] = around(sight.shape, axis);
+    if (n === count) return sight;
+    const spans = sight.spans.map((values) => {
+      const all = new Float64Array(roomFor(outer * count * inner));
+      for (let o = 0; o < outer; o++) {
+        const entry = values.subarray(o * inner, (o + 1) * inner), to = o * count * inner;
+        if (inner === 1) all.fill(entry[0], to, to + count);
+        else for (let at = 0; at < count; at++) all.set(entry, to + at * inner);
+      }
+      return all;
+    });
+    return { ...sight, shape: replaced(sight.shape, axis, count), spans };
+  }
+  const spread = (sight, shape) => shape.reduce((wide, n, axis) => repeated(wide, axis, n), sight);
+
+  function roomFor(size) {
+    fits(size <= 4e6, "makes the network too large to be counted here. Use fewer rows and columns.", false);
+    return size;
+  }
+
+  // Carry out a Flatten that was put off.
+  function unflat({ flat, ...sight }) {
+    return flat ? { ...sight, shape: [product(flat)], spans: spread(sight, flat).spans } : sight;
+  }
+
+  function reshaped(sights, before, after) {
+    const [{ shape, spans: [first] }] = sights;
+    if (sights.length < after.length && before.length === 1 && shape[0] === before[0] && first.every((f, i) => f === i)) {
+      return image(after); // a vector becomes the image that it holds
+    }
+    return sights.map(({ flat, ...sight }) => {
+      let result = after.length === 1 ? { ...sight, flat: flat ?? before } : inBlocks(sight, flat ?? before, after);
+      result.shape.forEach((_, axis) => { result = once(result, axis); });
+      const steps = after.map((n, a) => { // an axis that stays keeps its steps
+        const old = before.findLastIndex((m, b) => m === n && product(before.slice(0, b)) === product(after.slice(0, a)));
+        if (old >= 0) return sight.steps[old];
+        return (after.length === 1 ? product(result.shape) : result.shape[a]) > 1 ? Infinity : 0;
+      });
+      return { ...result, steps };
+    });
+  }
+
+  // Wherever the sizes multiplied so far are equal, a block of axes ends. If all is alike in a block, it stays so.
+  function inBlocks(sight, before, after) {
+    const shape = [];
+    for (let b = 0, a = 0; b < before.length || a < after.length;) {
+      const [fromB, fromA] = [b, a];
+      let old = before[b++] ?? 1, now = after[a++] ?? 1;
+      while (old !== now) {
+        if (old < now) old *= before[b++];
+        else now *= after[a++];
+      }
+      const varied = sight.shape.slice(fromB, b).some((n) => n > 1);
+      if (varied) sight = spread(sight, sight.shape.map((n, axis) => (axis >= fromB && axis < b ? before[axis] : n)));
+      shape.push(...after.slice(fromA, a).map((n) => (varied ? n : 1)));
+    }
+    return { ...sight, shape };
+  }
+
+  function transposed(sight, order) {
+    const { shape: old, spans, steps } = unflat(sight), shape = order.map((axis) => old[axis]);
+    const from = (at) => order.reduceRight((sum, axis, a) => {
+      const place = at % shape[a];
+      at = (at - place) / shape[a];
+      return sum + place * product(old.slice(axis + 1));
+    }, 0);
+    return { shape, spans: spans.map((values) => values.map((_, at) => values[from(at)])),
+      steps: order.map((axis) => steps[axis]) };
+  }
+
+  function joined(branches, shapes, rank, along) {
+    fits(branches.every((sights) => sights.length === branches[0].length),
+      "joins a vector with an image that is made of it. What it sees cannot be said here.", false);
+    const filled = (list, one) => [...Array(rank - list.length).fill(one), ...list];
+    return branches[0].map((_, which) => {
+      let parts = branches.map((sights) => unflat(sights[which]));
+      const steps = filled([], 0).map((_, a) => Math.max(...parts.map((part) => filled(part.steps, 0)[a])));
+      parts = parts.map((part) => ({ ...part, shape: filled(part.shape, 1) }));
+      const most = steps.map((_, a) => Math.max(...parts.map((part) => part.shape[a])));
+      parts = parts.map((part, i) => spread(part, along === undefined ? most : replaced(most, along, shapes[i][along])));
+      if (along === undefined) {
+        const spans = parts[0].spans.map((values, s) =>
+          values.map((value, i) => parts.reduce((least, { spans }) => Math.min(least, spans[s][i]), value)));
+        return { shape: most, spans, steps };
+      }
+      const shape = replaced(most, along, parts.reduce((sum, part) => sum + part.shape[along], 0));
+      const [outer, n, inner] = around(shape, along);
+      const spans = parts[0].spans.map((_, s) => {
+        const all = new Float64Array(roomFor(outer * n * inner));
+        for (let o = 0, to = o; o < outer; o++) {
+          for (const part of parts) {
+            const block = part.shape[along] * inner;
+            all.set(part.spans[s].subarray(o * block, (o + 1) * block), to);
+            to += block;
+          }
+        }
+        return all;
+      });
+      return once({ shape, spans, steps }, along);
+    });
+  }
+
+  // The sights of a layer's output from those of its input.
+  function look(layer, sights, { shape: after, looks = {} }, before) {
+    if (layer.kind === "Flatten" || layer.kind === "Reshape") return reshaped(sights, before, after);
+    if (layer.kind === "Permute") return sights.map((sight) => transposed(sight, layer.dims.map((axis) => axis - 1)));
+    const along = Object.entries(looks).map(([axis, found]) => [Number(axis), found]);
+    if (["softmax", "log_softmax", "sparsemax"].includes(layer.activation)) along.push([after.length - 1, ALL]);
+    for (const [axis, found] of along) {
+      sights = sights.map((sight) =>
+        (found === ALL ? lookAll(sight, axis) : lookAlong(sight, axis, found, before[axis])));
+    }
+    if (after.length === before.length) return sights; // a global pooling drops its axes
+    return sights.map(({ shape, spans, steps }) => ({ shape: shape.slice(-1), spans, steps: steps.slice(-1) }));
+  }
+
+  // ---- The ledger of a network: a row a layer, as far as the layers fit, and the totals if all do ----
+  const TOTALS = ["parameters", "trainable", "multiply_adds", "activation_bytes"];
+  const sources = (stack) => stack.map(({ inputs }, at) => inputs ?? [at - 1]);
+
   function count(input, stack) {
-    const called = names(stack), rows = [], totals = { parameters: 0, multiply_adds: 0, activation_bytes: 0 };
-    let shape = input, sees = input.slice(0, 2).map(pixels), problem = null;
-    for (const [at, layer] of stack.entries()) {
-      let wrong = misfit(layer, shape, stack.slice(0, at), called);
-      if (!wrong) {
-        const out = { shape, sees, parameters: 0, multiplyAdds: 0, ...RULES[layer.kind]?.(layer, shape, sees) };
-        ({ shape, sees } = out);
-        const row = { name: called[at], kind: layer.kind, output_shape: shape, parameters: out.parameters,
-          multiply_adds: out.multiplyAdds, activation_bytes: product(shape) * bytesPerValue(layer),
-          receptive_field: sees.map(widest) };
-        for (const what of Object.keys(totals)) totals[what] += row[what];
-        if (Object.values(totals).every(Number.isSafeInteger)) rows.push(row);
-        else wrong = "makes the network too large to be counted exactly. Use fewer kernels or neurons.";
-      }
-      if (wrong) {
-        problem = { layer: at, text: `Layer ${at + 1}, ${called[at]}, ${wrong}` };
-        break;
+    const called = names(stack), taken = sources(stack), rows = [];
+    const totals = Object.fromEntries(TOTALS.map((what) => [what, 0]));
+    const sights = { [-1]: image(input) }, shapes = { [-1]: input };
+    for (const [at, { dtype = "float32", shares }] of stack.entries()) {
+      const layer = stack[shares] ?? stack[at], { kind } = layer, again = shares !== undefined;
+      const before = taken[at].map((source) => shapes[source]), seen = taken[at].map((source) => sights[source]);
+      try {
+        const merges = MERGING.includes(kind);
+        if (!merges) needed(kind, before[0], () => culprit(at, taken, shapes, called, stack));
+        const out = { shape: before[0], ...(merges ? join(layer, before) : RULES[kind]?.(layer, before[0])) };
+        const { shape, parameters = 0, averages = 0, multiplyAdds = 0 } = out;
+        const row = { name: called[at], kind, output_shape: shape, parameters: again ? 0 : parameters + averages,
+          trainable: again || layer.trainable === false ? 0 : parameters, multiply_adds: multiplyAdds,
+          activation_bytes: product(shape) * Math.ceil(Number(dtype.match(/\d+/)[0]) / 8), again };
+        for (const what of TOTALS) totals[what] += row[what];
+        fits(Object.values(totals).every(Number.isSafeInteger),
+          "makes the network too large to be counted exactly. Use fewer kernels or neurons.", false);
+        sights[at] = merges ? joined(seen, before, shape.length, out.along) : look(layer, ...seen, out, before[0]);
+        shapes[at] = shape;
+        [row.receptive_field, row.unclipped] = widths(sights[at]);
+        rows.push(row);
+      } catch (misfit) {
+        if (!(misfit instanceof Misfit)) throw misfit;
+        const text = `Layer ${at + 1}, ${called[at]}, ${misfit.message}`;
+        return { rows, totals: null, problem: { layer: at, text, refused: misfit.refused } };
       }
     }
-    return { rows, totals: problem ? null : totals, problem };
+    return { rows, totals, problem: null };
   }
 
-  // Four bytes for each value, unless a layer of a reader's model says "float16" or the like.
-  const bytesPerValue = ({ dtype = "float32" }) => Number(dtype.match(/\d+/)[0]) / 8;
+  // 2-D layers need maps, and 1-D layers a row of vectors.
+  function needed(kind, shape, culprit) {
+    const maps = /2D|^Resizing/.test(kind), rank = maps ? 3 : /1D/.test(kind) ? 2 : shape.length;
+    if (shape.length === rank) return;
+    const wants = maps ? "maps (rows × columns × channels)" : "a row of vectors (places × channels)";
+    const got = shape.length === 1 ? `${grouped(shape[0])} numbers in one row` : `${times(shape)} numbers`;
+    const other = maps ? kind.replace("2D", "1D") : kind.replace("1D", "2D"), otherRank = maps ? 2 : 3;
+    const instead = other in KINDS && shape.length === otherRank ? `, or take ${other}` : "";
+    const input = maps ? "rows × columns × channels" : "rows × columns";
+    throw new Misfit(`needs ${wants} and gets ${got}. `
+      + (culprit() ?? `Choose an input of ${input}${instead}, or remove this layer.`), kind !== "Resizing");
+  }
+
+  // The layer above that made another shape of what would have fitted, in words.
+  function culprit(at, taken, shapes, called, stack) {
+    const rank = /2D|^Resizing/.test(stack[at].kind) ? 3 : 2;
+    for (let n = taken[at][0]; n >= 0; [n] = taken[n]) {
+      if (shapes[n].length === rank || shapes[taken[n][0]].length !== rank) continue;
+      return stack[n].inputs ? `Change the settings of ${called[n]}.`
+        : `Move it above ${called[n]}, or remove one of the two.`;
+    }
+    return undefined;
+  }
 
   // Keras calls layers conv2d, conv2d_1, conv2d_2, …; a reader's own names stay.
   const simple = (kind) =>
     kind.replace(/(.)([A-Z][a-z]+)/g, "$1_$2").replace(/([a-z])([A-Z])/g, "$1_$2").toLowerCase();
+  const automatic = (name, kind) => RegExp(`^${simple(kind)}(_\\d+)?$`).test(name);
   function names(stack) {
     const taken = new Set(stack.map((layer) => layer.name));
     return stack.map(({ kind, name }) => {
-      if (name) return name;
-      let next = simple(kind);
-      for (let n = 1; taken.has(next); n++) next = `${simple(kind)}_${n}`;
-      taken.add(next);
-      return next;
+      const called = name ?? unused(simple(kind), taken);
+      taken.add(called);
+      return called;
     });
   }
-
-  // ---- The systems of the sources, as cnnlab.models builds them (a test compares them) ----
-  const relu = { activation: "relu" }, tanh = { activation: "tanh" }, same = { padding: "same" };
-  const conv = (filters, size, ...more) =>
-    made("Conv2D", Object.assign({ filters, kernel_size: [size, size] }, ...more));
-  const dense = (units, more) => made("Dense", { units, ...more });
-  const dropout = (rate) => made("Dropout", { rate });
-  const pooled = () => made("MaxPooling2D"), flat = () => made("Flatten");
-  const normed = () => [made("BatchNormalization"), made("ReLU")];
-
-  const lenet = () => [conv(32, 4, same, relu), pooled(), conv(64, 4, same, relu), pooled(), flat(),
-    dense(1024, relu), dense(10)];
-  const lenetWithDropout = () => [conv(32, 4, same, relu), pooled(), dropout(0.2), conv(64, 4, same, relu), pooled(),
-    dropout(0.2), flat(), dense(1024, relu), dropout(0.2), dense(10)];
-  const habr = () => [conv(32, 3, same, relu), conv(32, 3, same, relu), pooled(), dropout(0.25),
-    conv(64, 3, same, relu), conv(64, 3, same, relu), pooled(), dropout(0.25),
-    flat(), dense(512, relu), dropout(0.5), dense(10)];
-  const DIGIT = [28, 28, 1], PHOTOGRAPH = [32, 32, 3];
-  const PRESETS = { // title, shape of the input, layers
-    S1: ["MLP 784-500-500-500-10", DIGIT, () => [flat(), ...[500, 500, 500].map((n) => dense(n, relu)), dense(10)]],
-    S2: ["CNN with 25 and 50 kernels", DIGIT, () =>
-      [conv(25, 3), pooled(), conv(50, 3), pooled(), flat(), dense(100, relu), dense(10)]],
-    S3: ['"LeNet" in low-level TensorFlow, MNIST', DIGIT, lenet],
-    S4: ['"LeNet" in Keras, MNIST', DIGIT, lenet],
-    S5: ['"LeNet" with dropout in low-level TensorFlow, CIFAR-10', PHOTOGRAPH, lenetWithDropout],
-    S6: ['"LeNet" with dropout in Keras, CIFAR-10', PHOTOGRAPH, lenetWithDropout],
-    S7: ["CNN with 32, 64 and 64 kernels", DIGIT, () =>
-      [conv(32, 3, relu), pooled(), conv(64, 3, relu), pooled(), conv(64, 3, relu),
-        flat(), dense(64, relu), dense(10)]],
-    S8: ["Deep CNN with dropout, CIFAR-10", PHOTOGRAPH, habr],
-    S9: ["Polynomials of degree 3 and 14 through 15 points", [3], () => [dense(1)]],
-    S10: ["CNN with dropout, MNIST", DIGIT, habr],
-    S11: ["Linear regression", [1], () => [dense(1)]],
-    S12: ["MLP 784-512-256-10", DIGIT, () => [flat(), dense(512, relu), dense(256, relu), dense(10)]],
-    S13: ["MLP 784-128-10 with dropout", DIGIT, () => [flat(), dense(128, relu), dropout(0.2), dense(10)]],
-    S14: ["CNN with batch norm", DIGIT, () => [conv(16, 3, same), ...normed(), pooled(), conv(32, 3, same), ...normed(),
-      pooled(), flat(), dense(128), ...normed(), dense(10)]],
-    S15: ["LeNet-5", DIGIT, () => [made("ZeroPadding2D", { padding: [[2, 2], [2, 2]] }),
-      conv(6, 5, tanh), made("AveragePooling2D"), conv(16, 5, tanh), made("AveragePooling2D"),
-      flat(), dense(120, tanh), dense(84, tanh), dense(10)]],
-  };
-
-  // ---- A stack as Keras code ----
-  const FIRST = ["filters", "kernel_size", "pool_size", "units", "rate"]; // given without their names
-
-  function python(value) {
-    if (Array.isArray(value)) {
-      if (value.flat().length === 4) { // ((top, bottom), (left, right)), or (rows, columns) on both sides
-        const even = value.every(([a, b]) => a === b);
-        return even ? python(value.map(([a]) => a)) : `(${value.map(([a, b]) => `(${a}, ${b})`).join(", ")})`;
-      }
-      const [a, b] = value.map(python);
-      return a === b ? a : `(${a}, ${b})`; // a pair of equals is said once
-    }
-    return typeof value === "boolean" ? (value ? "True" : "False") : JSON.stringify(value);
+  function unused(name, taken) {
+    let next = name;
+    for (let n = 1; taken.has(next); n++) next = `${name}_${n}`;
+    return next;
   }
 
-  function layerCode(layer) {
-    const { kind, name, dtype } = layer, usual = { ...KINDS[kind], strides: layer.pool_size ?? [1, 1] };
-    const said = Object.keys(KINDS[kind]).flatMap((key) => {
-      const value = python(layer[key]);
-      if (FIRST.includes(key) || ["Activation", "ZeroPadding2D"].includes(kind)) return value;
-      return value === python(usual[key]) ? [] : `${key}=${value}`;
+  // ---- A network as Keras code ----
+  const FIRST = ["filters", "kernel_size", "pool_size", "size", "units", "rate", "stddev", "height", "width",
+    "target_shape", "dims", "cropping"]; // given without their names, also padding, activation or scale of these kinds:
+  const FIRST_OF = { ZeroPadding1D: "padding", ZeroPadding2D: "padding", Activation: "activation", Rescaling: "scale" };
+  const WHOLE = ["Identity", "ActivityRegularization"]; // rest, and need no setting
+  const WITH_NUMBER = { Add: (x) => `${x} + 0.0`, Subtract: (x) => `${x} - 0.0`, Multiply: (x) => `${x} * 1.0`,
+    Maximum: (x) => `keras.ops.maximum(${x}, 0.0)`, Minimum: (x) => `keras.ops.minimum(${x}, 0.0)` };
+
+  const unknown = (layer) => layer.rests && !settings(layer).length && !WHOLE.includes(layer.kind);
+  const own = (activation) => String(activation ?? "").match(/^your own (.*)/)?.[1].replace(/\W/g, "_");
+  const withNumber = ({ kind, inputs }) => kind in WITH_NUMBER && inputs?.length === 1;
+  const isChain = (stack) => stack.every(({ kind, inputs, shares }, at) =>
+    shares === undefined && !MERGING.includes(kind) && (!inputs || (inputs.length === 1 && inputs[0] === at - 1)));
+
+  function python(value, key) {
+    if (value === null || (key === "axis" && value.length === 0)) return "None";
+    if (Array.isArray(value)) {
+      if (["padding", "cropping"].includes(key) && value.some(([a, b] = []) => a !== b)) { // ((top, bottom), (left, right))
+        return `(${value.map((sides) => `(${sides.join(", ")})`).join(", ")})`;
+      }
+      const parts = value.map((part) => python(part)), alike = new Set(parts).size === 1;
+      if (alike && !["target_shape", "dims"].includes(key)) return parts[0]; // a pair of equals is said once
+      return `(${parts.join(", ")}${parts.length === 1 ? "," : ""})`;
+    }
+    return typeof value === "boolean" ? (value ? "True" : "False") : own(value) ?? JSON.stringify(value);
+  }
+
+  function layerCode(layer, name) {
+    const { kind, dtype, pool_size } = layer;
+    const usual = { ...KINDS[kind], ...(pool_size && { strides: pool_size }), ...(/^Group/.test(kind) && { groups: 32 }) };
+    const said = settings(layer).flatMap((key) => {
+      const value = python(layer[key], key);
+      if (FIRST.includes(key) || FIRST_OF[kind] === key) return value;
+      if (value === python(usual[key], key)) return [];
+      return key === "input_mean" ? [`mean=${value}`, "variance=1.0"] : `${key}=${value}`;
     });
     if (dtype) said.push(`dtype=${python(dtype)}`);
-    if (name && !RegExp(`^${simple(kind)}(_\\d+)?$`).test(name)) said.push(`name=${python(name)}`);
-    return `    layers.${kind}(${said.join(", ")}),`;
+    if (layer.trainable === false) said.push("trainable=False");
+    if (name) said.push(`name=${python(name)}`);
+    return `layers.${kind}(${said.join(", ")})`;
   }
 
-  function code(input, stack) {
-    const { problem } = count(input, stack);
-    const notes = [problem && `# Keras will refuse this: layer ${problem.layer + 1} does not fit.`,
-      stack.some((layer) => layer.name) && "# What does not count, such as initializers, is left out."];
-    const shape = input.length === 1 ? `${input},` : input.join(", ");
-    return ["import keras", "from keras import layers", "", ...notes.filter(Boolean), "model = keras.Sequential([",
-      `    keras.Input((${shape})),`, ...stack.map(layerCode), "])", ""].join("\n");
+  // The names that the code gives: those of the reader, without the "/" that Keras forbids; all of them, if Keras
+  // could give one of these to another layer.
+  function namesInCode(stack, called) {
+    const taken = new Set(), plain = [], there = [...new Set(stack.map(({ kind }) => kind))];
+    for (const [at, { shares }] of stack.entries()) {
+      plain.push(plain[shares] ?? unused(called[at].replaceAll("/", "_"), taken));
+      taken.add(plain[at]);
+    }
+    const given = plain.map((name, at) => (stack[at].name && !automatic(name, stack[at].kind) ? name : undefined));
+    return given.some((name) => name && there.some((kind) => automatic(name, kind))) ? plain : given;
+  }
+
+  function code(input, stack, { problem } = count(input, stack)) {
+    const called = names(stack), inCode = namesInCode(stack, called);
+    const makes = stack.map((layer, at) => layerCode(layer, inCode[at]));
+    const shape = input.length === 1 ? `${input},` : input.join(", "), where = problem && `layer ${problem.layer + 1}`;
+    const functions = [...new Set(stack.map(({ activation }) => own(activation)).filter(Boolean))];
+    const leftOut = called.filter((_, at) => unknown(stack[at]));
+    const notes = [
+      problem && (problem.refused ? `Keras will refuse this: ${where} does not fit.` : `We cannot count this: ${where}.`),
+      stack.some((layer) => layer.name) && "What does not count, such as initializers, is left out.",
+      leftOut.length && `Left out, since their settings are not known here: ${leftOut.join(", ")}.`,
+      functions.length && `Of your own, to be defined first: ${functions.join(", ")}.`,
+      stack.some(withNumber) && "Numbers beside tensors are not known here: write yours for 0.0 or 1.0.",
+      stack.some((layer) => (layer.input_mean ?? null) !== null) && "Variances are not known here: write yours for 1.0.",
+    ];
+    const start = ["import keras", "from keras import layers", "",
+      ...notes.filter(Boolean).map((note) => `# ${note}`)];
+    const comment = ({ kind }) => `# layers.${kind}(…) is left out`;
+    if (!isChain(stack)) {
+      const graph = functional(stack, called, makes, comment);
+      return [...start, `inputs = keras.Input((${shape}))`, ...graph, ""].join("\n");
+    }
+    const lines = stack.map((layer, at) => `    ${unknown(layer) ? comment(layer) : `${makes[at]},`}`);
+    return [...start, "model = keras.Sequential([", `    keras.Input((${shape})),`, ...lines, "])", ""].join("\n");
+  }
+
+  // x is what goes on to the next layer; what is needed later has a name. A layer that is used again is made once.
+  function functional(stack, called, makes, comment) {
+    const gives = { [-1]: -1 }; // whose values come out of a layer: its own, or those that it takes if it is left out
+    const taken = sources(stack).map((from, at) => {
+      const real = from.map((source) => gives[source]);
+      gives[at] = unknown(stack[at]) ? real[0] : at;
+      return real;
+    });
+    const kept = [...stack.keys()].filter((at) => gives[at] === at), used = new Set();
+    const variable = { [-1]: "inputs" }, shared = {};
+    const named = (word, at) => {
+      const name = unused(`${word}_${called[at].replace(/\W/g, "_")}`, used);
+      used.add(name);
+      return name;
+    };
+    const users = new Map(kept.map((at) => [at, []]));
+    for (const user of kept) for (const source of new Set(taken[user])) users.get(source)?.push(user);
+    const ends = kept.filter((at) => !users.get(at).length);
+    kept.forEach((at, i) => {
+      const next = kept[i + 1], onlyNext = users.get(at).every((user) => user === next);
+      variable[at] = onlyNext && (users.get(at).length || next === undefined) ? "x" : named("x", at);
+    });
+    const lines = stack.flatMap((layer, at) => {
+      if (unknown(layer)) return comment(layer);
+      const { kind, shares } = layer, from = taken[at].map((source) => variable[source]), made = [];
+      if (withNumber(layer)) return `${variable[at]} = ${WITH_NUMBER[kind](from[0])}`;
+      if (stack.some((other) => other.shares === at)) made.push(`${shared[at] = named("shared", at)} = ${makes[at]}`);
+      const what = shared[shares ?? at] ?? makes[at], on = MERGING.includes(kind) ? `[${from.join(", ")}]` : from[0];
+      return [...made, `${variable[at]} = ${what}(${on})`];
+    });
+    const outputs = ends.length ? ends.map((at) => variable[at]) : ["inputs"];
+    return [...lines, `model = keras.Model(inputs, ${outputs.length > 1 ? `[${outputs.join(", ")}]` : outputs[0]})`];
   }
 
   // ---- What the reader reads and sets ----
-  const LABELS = { filters: "kernels", kernel_size: "size", pool_size: "size", strides: "stride", padding: "padding",
-    dilation_rate: "dilation", use_bias: "bias", activation: "activation", units: "neurons", rate: "rate",
-    scale: "scale", center: "offset", keepdims: "keep as 1 × 1 maps" };
-  const CHOICES = { padding: ["valid", "same"], activation: ["linear", "relu", "tanh", "sigmoid", "softmax"] };
-  const RANGES = { filters: [1, 4096], units: [1, 100000], rate: [0, 1, 0.05], padding: [0, 99] };
+  const LABELS = { filters: "kernels", kernel_size: "size", pool_size: "size", strides: "stride", dilation_rate: "dilation",
+    use_bias: "bias", units: "neurons", depth_multiplier: "kernels for each channel", output_padding: "output padding",
+    keepdims: "keep axes of 1", size: "factor", height: "rows", width: "columns", target_shape: "shape",
+    dims: "order of axes", max_value: "highest value", negative_slope: "slope below", shared_axes: "shared along axes",
+    center: "offset", input_mean: "mean", stddev: "deviation", rms_scaling: "by root mean square" };
+  const label = (key) => LABELS[key] ?? key.replaceAll("_", " ");
+  const CHOICES = { padding: ["valid", "same"], activation: ["linear", "relu", "tanh", "sigmoid", "softmax"],
+    interpolation: Object.keys(REACH) };
+  const RANGES = { filters: [1, 4096], units: [1, 100000], rate: [0, 1, 0.05], padding: [0, 99], cropping: [0, 99],
+    groups: [1, 4096], height: [1, 1024], width: [1, 1024], negative_slope: [0, 1, 0.05], alpha: [0, 10, 0.1],
+    threshold: [0, 100, 0.1], stddev: [0, 10, 0.1], scale: [-1000, 1000, 0.1], offset: [-1000, 1000, 0.1] };
+  // Written as text: how many numbers there may be, and whether a single one is a list, too.
+  const LISTS = { target_shape: [1, 6, true], dims: [1, 6, true], shared_axes: [0, 6, true], output_padding: [0, 2],
+    max_value: [0, 1], axis: [1, 6] };
+  const PAIRS = new Set(["kernel_size", "pool_size", "strides", "dilation_rate", "size"]);
+  const FIXED = new Set(["epsilon", "input_mean", "crop_to_aspect_ratio", "pad_to_aspect_ratio", "antialias"]);
+  const GROUPS = {
+    "often used": ["Conv2D", "MaxPooling2D", "Flatten", "Dense", "Dropout"],
+    convolutions: ["SeparableConv2D", "DepthwiseConv2D", "Conv2DTranspose"],
+    poolings: ["AveragePooling2D", "GlobalAveragePooling2D", "GlobalMaxPooling2D"],
+    activations: ["Activation", "ReLU", "LeakyReLU", "PReLU", "ELU", "Softmax"],
+    normalizations: ["BatchNormalization", "LayerNormalization", "GroupNormalization", "Normalization", "Rescaling"],
+    "sizes and shapes": ["ZeroPadding2D", "Cropping2D", "UpSampling2D", "Resizing", "Reshape", "Permute"],
+    "for rows of vectors": ["Conv1D", "MaxPooling1D", "AveragePooling1D", "GlobalAveragePooling1D", "GlobalMaxPooling1D",
+      "ZeroPadding1D", "Cropping1D", "UpSampling1D"],
+  };
+
+  function listed(value) {
+    if (value === null) return "none";
+    return Array.isArray(value) ? value.flat(9).map(listed).join(", ") : typeof value === "number" ? cnn.full(value) : value;
+  }
 
   // A layer's settings in a few words: "25 kernels of 3 × 3, relu".
   function inWords(layer) {
-    const { filters, kernel_size, pool_size, strides, padding, dilation_rate, activation, units, rate } = layer;
-    const size = kernel_size ?? pool_size;
-    return [
-      filters && `${grouped(filters)} ${filters === 1 ? "kernel" : "kernels"} of ${times(size)}`,
-      pool_size && times(size),
-      units && `${grouped(units)} ${units === 1 ? "neuron" : "neurons"}`,
-      rate !== undefined && `rate ${rate}`,
-      strides && python(strides) !== python(pool_size ?? [1, 1]) && `stride ${python(strides)}`,
-      layer.kind === "ZeroPadding2D" ? zerosInWords(padding) : padding === "same" && "same",
-      dilation_rate && python(dilation_rate) !== "1" && `dilation ${python(dilation_rate)}`,
-      layer.use_bias === false && "no bias",
-      layer.scale === false && "no scale",
-      layer.center === false && "no offset",
-      layer.keepdims && "1 × 1 maps",
-      activation && activation !== "linear" && activation,
-    ].filter(Boolean).join(", ");
+    const { kind, filters, kernel_size, pool_size, strides, padding, cropping, dilation_rate, activation, units } = layer;
+    const size = kernel_size ?? pool_size, sides = Array.isArray(padding) ? padding : cropping;
+    const phrases = { // of these settings; others are said as they are, if they are not as usual
+      filters: filters && `${grouped(filters)} ${filters === 1 ? "kernel" : "kernels"} of ${times(size)}`,
+      kernel_size: !filters && size && times(size),
+      pool_size: pool_size && times(pool_size),
+      units: units && `${grouped(units)} ${units === 1 ? "neuron" : "neurons"}`,
+      strides: strides && python(strides) !== python(pool_size ?? 1) && `stride ${python(strides)}`,
+      padding: sides ? sidesInWords(sides) : padding !== "valid" && padding,
+      cropping: sides && sidesInWords(sides),
+      dilation_rate: dilation_rate && python(dilation_rate) !== "1" && `dilation ${python(dilation_rate)}`,
+      activation: activation !== "linear" && activation,
+    };
+    return settings(layer).map((key) => {
+      const value = layer[key], first = FIRST.includes(key) || FIRST_OF[kind] === key;
+      if (key in phrases) return phrases[key];
+      if (!first && python(value, key) === python(KINDS[kind]?.[key], key)) return "";
+      if (typeof value === "boolean") return value ? label(key) : `no ${label(key)}`;
+      return `${label(key)} ${listed(value)}`;
+    }).filter(Boolean).join(", ");
   }
 
-  function zerosInWords([[top, bottom], [left, right]]) {
-    if (new Set([top, bottom, left, right]).size === 1) return `${top} on each side`;
-    return `top ${top}, bottom ${bottom}, left ${left}, right ${right}`;
+  function sidesInWords(sides) {
+    if (new Set(sides.flat()).size === 1) return `${sides.flat()[0]} on each side`;
+    return sides.flat().map((n, i) => `${sideNames(sides)[i]} ${n}`).join(", ");
   }
+  const sideNames = (sides) => (Array.isArray(sides[0]) ? ["top", "bottom", "left", "right"] : ["before", "after"]);
 
-  const COLUMNS = [["output", "output_shape"], ["parameters", "parameters"], ["multiply-adds", "multiply_adds"],
-    ["bytes", "activation_bytes"], ["sees", "receptive_field"]];
+  const COLUMNS = [["output", "output_shape"], ["parameters", "parameters"], ["trainable", "trainable"],
+    ["multiply-adds", "multiply_adds"], ["bytes", "activation_bytes"], ["sees", "receptive_field"]];
+  const STEPS = 100; // back
 
   class NetworkLedger extends cnn.Piece {
     static title = "Stack layers and count";
@@ -272,30 +711,40 @@
       label[hidden] { display: none; }
       label, select { max-width: 100%; min-width: 0; }
       .stage { display: block; }
+      .many { max-height: 75vh; overflow-y: auto; padding: 4px; border: 1px solid var(--line); }
       table { width: 100%; }
       th, td { padding: .2rem .4rem; text-align: right; font-weight: normal; border-bottom: 1px solid var(--line); }
-      .layer td { white-space: nowrap; }
+      .layer td, .total td { position: relative; white-space: nowrap; }
       thead th { white-space: nowrap; }
       th:first-child { width: 33%; }
       thead th, .total > * { font-size: .85rem; font-weight: 650; }
       th:first-child, .editor td { text-align: left; }
-      th button { display: block; width: 100%; text-align: left; line-height: 1.25; padding: .2rem .4rem; }
+      th button { display: block; width: 100%; text-align: left; line-height: 1.25; padding: .2rem .4rem .2rem 7px; }
       th button b { overflow-wrap: anywhere; }
-      th button span { display: block; font-size: .85rem; color: var(--soft); }
-      button[aria-expanded=true] { border-color: var(--blue); box-shadow: inset 3px 0 0 var(--blue); }
-      .misfit button { border-color: var(--orange); box-shadow: inset 3px 0 0 var(--orange); }
+      th button span { display: block; font-size: .85rem; color: var(--soft); overflow-wrap: anywhere; }
+      button[aria-expanded=true], .misfit button { border: solid var(--blue); border-width: 1px 1px 1px 5px; padding-left: 3px; }
+      .misfit button { border-color: var(--orange); border-style: double; border-width: 3px 3px 3px 7px; }
+      button[aria-disabled=true] { opacity: .5; cursor: default; }
+      .bar { position: absolute; right: 0; bottom: 0; height: 4px; background: var(--blue); }
       td svg { vertical-align: middle; margin-left: .35rem; max-width: none; }
+      .free { display: block; font-size: .8rem; color: var(--soft); }
+      table:not(.split) .trainable { display: none; }
+      .split td, .split thead th { font-size: .85rem; padding: .2rem .3rem; }
       .editor > td > div, .add { display: flex; flex-wrap: wrap; gap: .35rem .9rem; align-items: center; }
       .pair { display: inline-flex; gap: .3rem; align-items: center; font-size: .9rem; }
       .pair input { width: 3.6em; }
+      input[type=text] { width: 7em; }
       .editor > td { background: var(--panel); padding: .5rem .6rem; }
       .editor input, .editor select, .editor button { background: var(--paper); }
+      .editor p { margin: 0; font-size: .9rem; }
       .add { margin-top: .6rem; white-space: nowrap; }
+      .branched :is(.new, .moving) { display: none; }
       .hint { margin: .5rem 0 0; font-size: .85rem; color: var(--soft); }
       .code { margin-top: .6rem; }
       textarea { display: block; width: 100%; margin-top: .4rem; font: 13px/1.4 ui-monospace, monospace;
         white-space: pre; }
-      @media print { .add, .hint, .code { display: none; } }
+      @media print { .add, .hint, .code { display: none; } .many { max-height: none; } }
+      @media (forced-colors: active) { button[aria-disabled=true] { opacity: 1; color: GrayText; border-color: GrayText; } }
       @container (max-width: 640px) { /* numbers under each layer's name */
         table, thead, tbody, tfoot, tr, th, td { display: block; }
         .layer, .total { padding: .35rem 0; border-bottom: 1px solid var(--line); }
@@ -307,12 +756,11 @@
       }`;
     static count = count;
     static code = code;
-    static KINDS = KINDS;
 
     build() {
       const { model, preset = "S2" } = this.given;
       this.choice("preset", "network", model ? "model" : preset, [...(model ? [["model", "your model"]] : []),
-        ...Object.entries(PRESETS).map(([key, [title]]) => [key, `${key}: ${title}`]),
+        ...Object.entries(SYSTEMS).map(([key, { title }]) => [key, `${key}: ${title}`]),
         ["empty", "no layers yet"], ["own", "your own"]]);
       this.choice("rank", "input", "3",
         [["3", "rows × columns × channels"], ["2", "rows × columns"], ["1", "numbers in one row"]]);
@@ -321,12 +769,16 @@
       this.number("channels", "channels", 1, { min: 1, max: 4096 });
       this.number("numbers", "numbers", 784, { min: 1, max: 100000 });
 
-      this.table = cnn.make("table", { role: "table", "aria-label": "layers of the network" });
-      this.stage.append(this.table, this.#addBar(), cnn.make("p", { class: "hint" },
+      this.rows = []; // the table's, one a layer
+      this.fields = []; // the inputs of the open layer
+      this.past = []; // what it was before each change
+      this.#buildTable();
+      this.stage.append(this.frame, this.#addBar(), cnn.make("p", { class: "hint" },
         "A bar is the layer's share of the total; the small square shows how much of the image one value sees. "
-        + "Open a layer to change, move or remove it. Keys on a layer: ↑ and ↓ go to the next one, "
-        + "Alt with ↑ or ↓ moves it, Delete removes it."));
+        + "Open a layer to change it. Keys on a layer: ↑ and ↓ go to the next one, Ctrl+Z or ⌘Z takes a change back",
+        cnn.make("span", { class: "moving" }, ", Alt with ↑ or ↓ moves it, Delete removes it"), "."));
       this.words.after(this.#codeBox());
+      this.shadowRoot.addEventListener("keydown", (event) => this.#undoKey(event));
       this.#load(this.state.preset);
     }
 
@@ -337,22 +789,28 @@
 
     // A network of the list, the reader's model, or an empty stack.
     #load(key) {
-      const { model } = this.given, [title, input, layers] = PRESETS[key] ?? [];
       if (key === "own") return;
-      if (key === "empty") this.stack = [];
-      else this.stack = key === "model" ? structuredClone(model.layers) : layers();
-      const shape = key === "empty" ? this.input : key === "model" ? model.input : input;
-      this.set("rank", String(shape.length));
-      const [a, b, c] = shape;
-      const sizes = shape.length > 1 ? { rows: a, columns: b, channels: c ?? 1 } : { numbers: a };
+      const { input, layers, title } = { model: this.given.model, empty: { input: this.input, layers: [] } }[key]
+        ?? SYSTEMS[key];
+      this.stack = structuredClone(layers);
+      const chain = isChain(this.stack);
+      for (const layer of this.stack) {
+        if (chain) delete layer.inputs;
+        if (layer.kind === "BatchNormalization" && !layer.center && !layer.scale) delete layer.trainable; // has no such
+      }
+      this.set("rank", String(input.length));
+      const [a, b, c] = input;
+      const sizes = input.length > 1 ? { rows: a, columns: b, channels: c ?? 1 } : { numbers: a };
       for (const [name, n] of Object.entries(sizes)) this.set(name, n);
-      this.open = null; // the layer that is being edited
+      this.open = null; // the number of the layer that is being edited
       this.before = null; // totals to compare with
       this.news = () => (title ? `${key}, ${title}: in total` : key === "model" ? "Your model: in total" : "In total");
       this.#layOut();
     }
 
     changed(name) {
+      const chosen = this.inputs.preset.selectedOptions[0].textContent;
+      this.#remember(name === "preset" ? `the choice of ${chosen}` : "the change of the input");
       if (name === "preset") {
         this.#load(this.state.preset);
       } else {
@@ -363,7 +821,8 @@
     }
 
     // Change the stack, then say it. `news` is called afterwards: names may have changed.
-    #change(action, news, focus) {
+    #change(what, action, news, focus) {
+      this.#remember(what);
       this.before = this.result.totals;
       action();
       this.news = news;
@@ -373,160 +832,247 @@
       focus?.()?.focus();
     }
 
+    #remember(what) {
+      this.past.push({ ...this.now, what });
+      if (this.past.length > STEPS) this.past.shift();
+    }
+
+    #undo() {
+      const then = this.past.pop();
+      if (!then) {
+        this.say("There is nothing to undo.");
+        return;
+      }
+      const place = this.fields.findIndex(({ input }) => input.matches(":focus"));
+      const fields = this.fields.length, [rows] = [this.stack.length];
+      for (const [name, value] of Object.entries(then.state)) this.set(name, value);
+      Object.assign(this, { stack: then.stack, open: then.open, before: this.result.totals });
+      this.news = () => `Undone: ${then.what}. In total`;
+      this.undone = `Undone: ${then.what}. `;
+      this.#layOut();
+      this.update();
+      this.undone = "";
+      if (this.shadowRoot.activeElement) return;
+      const again = rows === this.stack.length && fields === this.fields.length ? this.fields[place]?.input : null;
+      (again ?? this.rows[this.open]?.button ?? this.undoButton).focus();
+    }
+
+    // ⌘Z or Ctrl+Z; in a field where something is being typed it belongs to the browser.
+    #undoKey(event) {
+      if (!(event.ctrlKey || event.metaKey) || event.shiftKey || event.altKey || event.key.toLowerCase() !== "z") return;
+      const field = this.fields.find(({ input }) => input === event.target);
+      if (field && field.input.type !== "checkbox" && field.input.value !== String(field.read())) return;
+      event.preventDefault();
+      this.#undo();
+    }
+
     #add(kind) {
-      const at = this.open ? this.stack.indexOf(this.open) + 1 : this.stack.length, layer = made(kind);
-      this.open = layer;
-      this.#change(() => this.stack.splice(at, 0, layer),
-        () => `${this.#called(layer)} is layer ${at + 1} now. In total`, () => this.#button(layer));
+      const at = this.open === null ? this.stack.length : this.open + 1, layer = made(kind);
+      const called = names([...this.stack.slice(0, at), layer, ...this.stack.slice(at)])[at];
+      this.#change(`the new layer ${called}`, () => {
+        this.stack.splice(at, 0, layer);
+        this.open = at;
+      }, () => `${this.#called(at)} is layer ${at + 1} now. In total`, () => this.rows[at].button);
     }
 
-    #move(layer, by, focus = () => this.#button(layer)) {
-      const from = this.stack.indexOf(layer), to = from + by;
-      if (to < 0 || to >= this.stack.length) return;
-      this.#change(() => this.stack.splice(to, 0, ...this.stack.splice(from, 1)),
-        () => `${this.#called(layer)} is layer ${to + 1} now. In total`, focus);
+    #move(from, by, focus = () => this.rows[from + by].button) {
+      const to = from + by;
+      if (this.branched || to < 0 || to >= this.stack.length) return;
+      this.#change(`the move of ${this.#called(from)}`, () => {
+        this.stack.splice(to, 0, ...this.stack.splice(from, 1));
+        if (this.open === from || this.open === to) this.open = from + to - this.open;
+      }, () => `${this.#called(to)} is layer ${to + 1} now. In total`, focus);
     }
 
-    #remove(layer) {
-      const at = this.stack.indexOf(layer), name = this.#called(layer);
-      if (this.open === layer) this.open = null;
-      this.#change(() => this.stack.splice(at, 1), () => `Layer ${at + 1}, ${name}, is gone. In total`,
-        () => this.#button(this.stack[Math.min(at, this.stack.length - 1)]) ?? this.addKind);
+    #remove(at) {
+      if (this.branched) return;
+      const name = this.#called(at);
+      this.#change(`the removal of ${name}`, () => {
+        this.stack.splice(at, 1);
+        if (this.open === at) this.open = null;
+        else if (this.open > at) this.open--;
+      }, () => `Layer ${at + 1}, ${name}, is gone. In total`,
+      () => this.rows[Math.min(at, this.stack.length - 1)]?.button ?? this.addKind);
     }
 
-    #called(layer) {
-      return names(this.stack)[this.stack.indexOf(layer)];
-    }
-
-    #button(layer) {
-      return this.rows[this.stack.indexOf(layer)]?.button;
+    #called(at) {
+      return names(this.stack)[at];
     }
 
     // ---- The table ----
-    #layOut() {
-      const cell = (tag, role, attributes, ...content) => cnn.make(tag, { role, ...attributes }, ...content);
-      const line = (...cells) => cell("tr", "row", {}, ...cells);
-      const cells = () => COLUMNS.map(([label]) => cell("td", "cell", { "data-label": label }));
-      this.fields = []; // the inputs of the open layer
-      this.rows = this.stack.map((layer) => {
-        const button = cnn.make("button", { type: "button", "aria-expanded": String(layer === this.open) });
-        button.addEventListener("click", () => this.#toggle(layer));
-        button.addEventListener("keydown", (event) => this.#key(event, layer));
-        const row = { button, cells: cells() };
-        row.line = line(cell("th", "rowheader", { scope: "row" }, button), ...row.cells);
-        return row;
-      });
-      const lines = this.rows.map((row, at) => {
-        const layer = this.stack[at];
-        if (layer !== this.open) return [row.line];
-        const editor = cell("td", "cell", { colspan: COLUMNS.length + 1 }, this.#editor(layer));
-        const under = line(editor);
-        under.className = "editor";
-        return [row.line, under];
-      });
-      this.totals = cells().slice(0, 4);
-      const total = line(cell("th", "rowheader", { scope: "row" }, "total"), ...this.totals, cell("td", "cell", {}));
-      total.className = "total";
-      const head = ["layer", ...COLUMNS.map(([label]) => label)].map((label) =>
-        cell("th", "columnheader", { scope: "col" }, label));
-      this.table.replaceChildren(cell("thead", "rowgroup", {}, line(...head)),
-        cell("tbody", "rowgroup", {}, ...lines.flat()), cell("tfoot", "rowgroup", {}, total));
+    #buildTable() {
+      this.head = cell("tr", "row", {}, cell("th", "columnheader", { scope: "col" }, "layer"), ...COLUMNS.map(
+        ([words, what]) => cell("th", "columnheader", { scope: "col", class: what }, words)));
+      this.totals = cells();
+      const total = cell("tr", "row", { class: "total" }, cell("th", "rowheader", { scope: "row" }, "total"), ...this.totals);
+      this.body = cell("tbody", "rowgroup");
+      this.table = cnn.make("table", { role: "table", "aria-label": "layers of the network" },
+        cell("thead", "rowgroup", {}, this.head), this.body, cell("tfoot", "rowgroup", {}, total));
+      this.frame = cnn.make("div", {}, this.table);
     }
 
-    #toggle(layer) {
-      this.open = this.open === layer ? null : layer;
+    #addRow(at) {
+      const button = cnn.make("button", { type: "button", "aria-expanded": "false" });
+      button.addEventListener("click", () => this.#toggle(at));
+      button.addEventListener("keydown", (event) => this.#key(event, at));
+      const row = { button, cells: cells() };
+      row.line = cell("tr", "row", {}, cell("th", "rowheader", { scope: "row" }, button), ...row.cells);
+      this.rows.push(row);
+      this.body.append(row.line);
+    }
+
+    // As many rows as layers, and the settings of the open one under its row.
+    #layOut() {
+      this.branched = this.stack.some(({ inputs }) => inputs);
+      this.stage.classList.toggle("branched", this.branched);
+      this.editorLine?.remove();
+      while (this.rows.length > this.stack.length) this.rows.pop().line.remove();
+      while (this.rows.length < this.stack.length) this.#addRow(this.rows.length);
+      this.frame.classList.toggle("many", this.rows.length > 40);
+      this.rows.forEach(({ button }, at) => button.setAttribute("aria-expanded", String(at === this.open)));
+      this.fields = [];
+      if (this.open === null) return;
+      const editor = cell("td", "cell", { colspan: COLUMNS.length + 1 }, this.#editor(this.open));
+      this.editorLine = cell("tr", "row", { class: "editor" }, editor);
+      this.rows[this.open].line.after(this.editorLine);
+    }
+
+    #toggle(at) {
+      this.open = this.open === at ? null : at;
       this.#layOut();
       this.update();
-      this.#button(layer).focus();
     }
 
-    #key(event, layer) {
+    #key(event, at) {
       const by = { ArrowUp: -1, ArrowDown: 1 }[event.key];
       if (event.ctrlKey || event.metaKey || event.shiftKey) return;
-      if (by && event.altKey) this.#move(layer, by);
-      else if (by) this.#button(this.stack[this.stack.indexOf(layer) + by])?.focus();
-      else if (["Delete", "Backspace"].includes(event.key)) this.#remove(layer);
+      if (by && event.altKey) this.#move(at, by);
+      else if (by) this.rows[at + by]?.button.focus();
+      else if (event.key === "Delete") this.#remove(at);
       else return;
       event.preventDefault();
     }
 
     // ---- The settings of one layer ----
-    #editor(layer) {
-      const box = cnn.make("div", { role: "group", "aria-label": `settings of ${this.#called(layer)}` });
-      for (const [key, value] of Object.entries(layer)) {
-        if (!(key in KINDS[layer.kind])) continue;
-        if (layer.kind === "ZeroPadding2D") {
-          ["top", "bottom", "left", "right"].forEach((side, i) => box.append(cnn.make("label", {}, side,
-            this.#number(layer, key, () => value[i >> 1][i & 1], (typed) => { value[i >> 1][i & 1] = typed; }))));
-        } else if (Array.isArray(value)) box.append(this.#pair(layer, key));
-        else if (typeof value === "number") box.append(cnn.make("label", {}, LABELS[key], this.#number(layer, key)));
-        else box.append(this.#choice(layer, key));
+    #editor(at) {
+      const layer = this.stack[at], box = cnn.make("div", { role: "group", "aria-label": `settings of ${this.#called(at)}` });
+      if (layer.shares !== undefined) {
+        box.append(cnn.make("p", {}, `This is layer ${layer.shares + 1} again: open it there to change it.`));
+        return box;
       }
-      const act = (label, action, disabled) => {
-        const button = cnn.make("button", { type: "button", disabled }, label);
+      for (const key of settings(layer)) if (!FIXED.has(key)) box.append(...this.#setting(layer, key));
+      if (this.branched) {
+        box.append(cnn.make("p", {}, "This network branches: its layers cannot be moved, added or removed here."));
+        return box;
+      }
+      const act = (words, action, disabled) => {
+        const button = cnn.make("button", { type: "button", disabled }, words);
         button.addEventListener("click", action);
         box.append(button);
       };
-      const at = this.stack.indexOf(layer);
-      const again = (label) => () => [...this.table.querySelectorAll(".editor button:enabled")]
-        .find((button) => button.textContent === label) ?? this.#button(layer);
-      act("move up", () => this.#move(layer, -1, again("move up")), at === 0);
-      act("move down", () => this.#move(layer, 1, again("move down")), at === this.stack.length - 1);
-      act("remove", () => this.#remove(layer));
+      const again = (words) => () => [...this.editorLine.querySelectorAll("button:enabled")]
+        .find((button) => button.textContent === words) ?? this.rows[this.open].button;
+      act("move up", () => this.#move(at, -1, again("move up")), at === 0);
+      act("move down", () => this.#move(at, 1, again("move down")), at === this.stack.length - 1);
+      act("remove", () => this.#remove(at));
       return box;
     }
 
-    #set(layer, write) {
-      this.#change(write, () => {
-        const { name, output_shape, parameters } = this.result.rows[this.stack.indexOf(layer)];
+    // The fields of a setting. They read and write the open layer, which undoing replaces.
+    #setting(layer, key) {
+      const value = layer[key], get = () => this.stack[this.open][key], words = label(key);
+      const set = (typed) => { this.stack[this.open][key] = typed; };
+      if (key in LISTS) return [cnn.make("label", {}, words, this.#list(key, layer.kind, get, set))];
+      if (PAIRS.has(key) && Array.isArray(value)) return [this.#pair(key, get)];
+      if (["padding", "cropping"].includes(key) && Array.isArray(value)) {
+        const write = (i) => (typed) => {
+          if (Array.isArray(value[0])) get()[i >> 1][i & 1] = typed;
+          else get()[i] = typed;
+        };
+        return sideNames(value).map((side, i) =>
+          cnn.make("label", {}, side, this.#number(key, side, () => get().flat()[i], write(i))));
+      }
+      if (typeof value === "number") return [cnn.make("label", {}, words, this.#number(key, words, get, set))];
+      return ["string", "boolean"].includes(typeof value) ? [this.#choice(key, get, set)] : [];
+    }
+
+    #set(key, write) {
+      const at = this.open;
+      this.#change(`the change of ${label(key)} of ${this.#called(at)}`, write, () => {
+        const { name, output_shape, parameters } = this.result.rows[at];
         return `${name} gives ${times(output_shape)} and has ${grouped(parameters)} parameters now. In total`;
       });
     }
 
-    #number(layer, key, read = () => layer[key], write = (typed) => { layer[key] = typed; }, label = undefined) {
-      const [min, max, step = 1] = RANGES[key] ?? [1, 99];
-      const input = cnn.make("input", { type: "number", min, max, step, "aria-label": label });
+    #number(key, words, read, write, aria) {
+      const [min, max, step = 1] = RANGES[key] ?? [1, 99], whole = step === 1;
+      const input = cnn.make("input", { type: "number", min, max, step: whole ? 1 : "any", "aria-label": aria });
       input.addEventListener("input", () => {
         const typed = input.valueAsNumber;
-        if (typed >= min && typed <= max && (step % 1 || typed % 1 === 0)) this.#set(layer, () => write(typed));
+        if (typed >= min && typed <= max && (!whole || typed % 1 === 0)) this.#set(key, () => write(typed));
       });
-      input.addEventListener("change", () => { input.value = read(); }); // what cannot be goes
+      input.addEventListener("change", () => { // what cannot be goes
+        if (input.valueAsNumber !== read()) this.say(`${words}: a ${whole ? "whole " : ""}number from ${min} to ${max}.`, true);
+        input.value = read();
+      });
       this.fields.push({ input, read });
       return input;
     }
 
-    // Rows and columns. As long as they are equal, the columns follow the rows; the stride of a
+    // Rows and columns, or one number. As long as the two are equal, the columns follow the rows; the stride of a
     // pooling follows its size in the same way, as in Keras.
-    #pair(layer, key) {
+    #pair(key, get) {
+      const words = label(key), ways = get().length === 2 ? ["rows", "columns"] : [""];
       const write = (axis) => (typed) => {
-        const pair = layer[key], followed = key === "pool_size" && python(pair) === python(layer.strides);
+        const pair = get(), layer = this.stack[this.open];
+        const followed = key === "pool_size" && python(pair) === python(layer.strides);
         if (axis === 0 && pair[0] === pair[1]) pair[1] = typed;
         pair[axis] = typed;
         if (followed) layer.strides = [...pair];
       };
-      const [rows, columns] = ["rows", "columns"].map((way, axis) =>
-        this.#number(layer, key, () => layer[key][axis], write(axis), `${LABELS[key]}, ${way}`));
-      const label = LABELS[key];
-      return cnn.make("span", { class: "pair", role: "group", "aria-label": label }, label, rows, "×", columns);
+      const inputs = ways.map((way, axis) =>
+        this.#number(key, words, () => get()[axis], write(axis), way ? `${words}, ${way}` : words));
+      return cnn.make("span", { class: "pair", role: "group", "aria-label": words }, words,
+        ...inputs.flatMap((input, axis) => (axis ? ["×", input] : [input])));
     }
 
-    #choice(layer, key) {
-      const value = layer[key], tick = typeof value === "boolean";
-      const options = [...new Set([...(CHOICES[key] ?? []), value])]; // a reader's model may have others
+    #list(key, kind, get, set) {
+      const [least, most, always] = LISTS[key], one = key === "axis" && /^(Batch|Group)/.test(kind);
+      const input = cnn.make("input", { type: "text", autocomplete: "off" });
+      const read = () => [get() ?? []].flat().join(", ");
+      input.addEventListener("change", () => {
+        const numbers = input.value.replaceAll("−", "-").split(/[\s,×]+/).filter(Boolean).map(Number);
+        const fine = numbers.every((n) => (key === "max_value" ? n >= 0 : Number.isInteger(n)));
+        if (fine && numbers.length >= least && numbers.length <= (one ? 1 : most)) {
+          this.#set(key, () => set(numbers.length ? (always || numbers.length > 1 ? numbers : numbers[0]) : null));
+        } else this.say(`${label(key)}: ${one ? "a whole number." : "numbers with commas between them, such as 7, 7, 64."}`, true);
+        input.value = read();
+      });
+      this.fields.push({ input, read });
+      return input;
+    }
+
+    #choice(key, get, set) {
+      const value = get(), tick = typeof value === "boolean";
+      const options = [...new Set([...(CHOICES[key] ?? []), ...(this.stack[this.open].kind === "Conv1D" && key === "padding"
+        ? ["causal"] : []), value])]; // a reader's model may have others
       const input = tick ? cnn.make("input", { type: "checkbox" })
         : cnn.make("select", {}, ...options.map((option) => cnn.make("option", {}, option)));
-      if (tick) input.checked = value;
-      else input.value = value;
-      const write = () => { layer[key] = tick ? input.checked : input.value; };
-      input.addEventListener("input", () => this.#set(layer, write));
-      return cnn.make("label", {}, LABELS[key], input);
+      input.addEventListener("input", () => this.#set(key, () => set(tick ? input.checked : input.value)));
+      this.fields.push({ input, read: get });
+      return cnn.make("label", {}, label(key), input);
     }
 
     #addBar() {
-      this.addKind = cnn.make("select", {}, ...Object.keys(KINDS).map((kind) => cnn.make("option", {}, kind)));
-      this.addButton = cnn.make("button", { type: "button" });
+      const options = (some) => some.map((kind) => cnn.make("option", {}, kind));
+      this.addKind = cnn.make("select", {},
+        ...Object.entries(GROUPS).map(([words, some]) => cnn.make("optgroup", { label: words }, ...options(some))));
+      this.addButton = cnn.make("button", { type: "button", class: "new" });
       this.addButton.addEventListener("click", () => this.#add(this.addKind.value));
-      return cnn.make("div", { class: "add" }, cnn.make("label", {}, "new layer", this.addKind), this.addButton);
+      this.undoButton = cnn.make("button", { type: "button" }, "undo");
+      this.undoButton.addEventListener("click", () => this.#undo());
+      return cnn.make("div", { class: "add" }, cnn.make("label", { class: "new" }, "new layer", this.addKind),
+        this.addButton, this.undoButton);
     }
 
     // ---- The code ----
@@ -556,78 +1102,101 @@
       }
       this.result = count(this.input, this.stack);
       const { rows, totals, problem } = this.result, called = names(this.stack);
-      this.rows.forEach(({ button, cells, line }, at) => {
-        const parts = called[at].split(/(?<=_)/).flatMap((part) => [cnn.make("wbr"), part]); // may break after _
-        const about = cnn.make("span", {}, inWords(this.stack[at]));
-        button.replaceChildren(cnn.make("b", {}, `${at + 1}. `, ...parts), " ", about);
-        line.className = problem?.layer === at ? "layer misfit" : "layer";
-        COLUMNS.forEach(([, what], i) => this.#fill(cells[i], what, rows[at]));
-        if (problem?.layer === at) cells[0].textContent = "does not fit";
-      });
-      COLUMNS.slice(1, 4).forEach(([, what], i) => {
-        this.totals[i + 1].textContent = totals ? grouped(totals[what]) : "";
-      });
+      this.table.classList.toggle("split", rows.some((row) => row.trainable < row.parameters));
+      this.rows.forEach((row, at) => this.#fill(row, at, called, rows[at], problem?.layer === at));
+      COLUMNS.forEach(([, what], i) => { this.totals[i].textContent = totals && what in totals ? grouped(totals[what]) : ""; });
       for (const { input, read } of this.fields) {
-        if (!input.matches(":focus")) input.value = read();
+        if (input.type === "checkbox") input.checked = read();
+        else if (!input.matches(":focus")) input.value = read();
       }
-      this.addButton.textContent = this.open ? `add below ${this.#called(this.open)}` : "add at the end";
-      this.code.value = code(this.input, this.stack);
-      this.code.rows = this.stack.length + 7;
+      this.addButton.textContent = this.open === null ? "add at the end" : `add below ${called[this.open]}`;
+      this.undoButton.setAttribute("aria-disabled", String(!this.past.length));
+      this.code.value = code(this.input, this.stack, this.result);
+      this.code.rows = Math.min(this.stack.length + 7, 40);
+      this.now = { state: { ...this.state }, stack: structuredClone(this.stack), open: this.open };
       this.say(...this.#sentence());
     }
 
-    #fill(cell, what, row) {
-      cell.replaceChildren();
-      cell.style.background = "";
-      if (!row) return;
-      const value = row[what];
-      cell.textContent = Array.isArray(value) ? times(value) : grouped(value);
-      if (what === "receptive_field" && value.length === 2) cell.append(this.#view(value));
-      if (["parameters", "multiply_adds"].includes(what) && this.result.totals) { // a bar: the share of the total
-        const share = 100 * value / Math.max(1, this.result.totals[what]);
-        cell.style.background = `linear-gradient(var(--blue) 0 0) right bottom / ${share}% 4px no-repeat`;
-      }
+    // What a row of the table says; nothing is touched if it is as before.
+    #fill({ button, cells, line, ...row }, at, called, counted, wrong) {
+      const { totals } = this.result, about = this.#about(at, called, counted);
+      const shares = ["parameters", "multiply_adds"].map((what) => // of the total, for the bars
+        (totals && counted ? (100 * counted[what]) / Math.max(1, totals[what]) : 0).toFixed(1));
+      const told = JSON.stringify([called[at], about, counted, shares, wrong, this.input]);
+      if (this.rows[at].told === told) return;
+      this.rows[at].told = told;
+      const parts = called[at].split(/(?<=[_/])/).flatMap((part) => [cnn.make("wbr"), part]); // may break after _ and /
+      button.replaceChildren(cnn.make("b", {}, `${at + 1}. `, ...parts), " ",
+        ...about.filter(Boolean).flatMap((words) => [cnn.make("span", {}, words), " "]));
+      line.className = wrong ? "layer misfit" : "layer";
+      COLUMNS.forEach(([, what], i) => {
+        const value = counted?.[what], share = { parameters: shares[0], multiply_adds: shares[1] }[what];
+        cells[i].replaceChildren(...(counted ? [Array.isArray(value) ? times(value) : grouped(value)] : []));
+        if (share > 0) cells[i].append(cnn.make("span", { class: "bar", style: `width: ${share}%` }));
+        if (what === "receptive_field" && counted) cells[i].append(...this.#view(counted));
+      });
+      if (wrong) cells[0].textContent = "does not fit";
     }
 
-    // The input as a frame, and in it how much of it one value sees.
-    #view(sees) {
-      const [height, width] = this.input, unit = 18 / Math.max(height, width);
+    // What stands under a layer's name: its settings, and where its inputs come from if not from the row above.
+    #about(at, called, counted) {
+      const layer = this.stack[at], { kind } = layer, again = layer.shares !== undefined;
+      const words = [automatic(called[at].split("/").at(-1), kind) ? "" : kind, inWords(this.stack[layer.shares] ?? layer),
+        again && "again", layer.trainable === false && counted?.parameters ? "frozen" : ""];
+      const from = (layer.inputs ?? []).map((source) => called[source] ?? "the image");
+      const above = from.length === 1 && layer.inputs[0] === at - 1;
+      return [words.filter(Boolean).join(", "), from.length && !above ? `from ${from.join(" and ")}` : ""];
+    }
+
+    // The input as a frame, and in it how much of it one value sees; what it would see beyond the edges.
+    #view({ receptive_field: sees, unclipped }) {
+      const [height, width] = this.input, unit = 18 / Math.max(height, width), parts = [];
       const box = (rows, columns, more) =>
         cnn.make("rect", { x: 1, y: 1, width: columns * unit, height: rows * unit, ...more });
-      return cnn.make("svg", { width: 20, height: 20, "aria-hidden": "true" },
-        box(...sees, { fill: "var(--blue)" }), box(height, width, { fill: "none", stroke: "var(--line)" }));
+      if (sees.length === 2 && width) {
+        parts.push(cnn.make("svg", { width: 20, height: 20, "aria-hidden": "true" },
+          box(...sees, { fill: "var(--blue)" }), box(height, width, { fill: "none", stroke: "var(--line)" })));
+      }
+      if (times(sees) !== times(unclipped)) parts.push(cnn.make("span", { class: "free" }, clippedFrom(unclipped)));
+      return parts;
     }
 
     #sentence() {
       const { rows, totals, problem } = this.result;
-      if (problem) return [problem.text, true];
-      if (!rows.length) return ["There are no layers yet. Choose a new layer and add it."];
+      if (problem) return [(this.undone ?? "") + problem.text, true];
+      if (!rows.length) return [`${this.undone ?? ""}There are no layers yet. Choose a new layer and add it.`];
       const words = { parameters: "parameters", multiply_adds: "multiply-adds", activation_bytes: "bytes of values" };
       const known = Object.entries(words).map(([what, word]) => {
         const more = this.before ? totals[what] - this.before[what] : 0;
         const change = more ? ` (${grouped(Math.abs(more))} ${more > 0 ? "more" : "fewer"})` : "";
-        return `${grouped(totals[what])} ${word}${change}`;
+        const some = what === "parameters" && totals.trainable < totals.parameters;
+        return `${grouped(totals[what])} ${word}${change}${some ? `, ${grouped(totals.trainable)} of them trainable` : ""}`;
       });
       return [[`${this.news()} ${known.join(", ")}.`, this.#shares(), this.#viewInWords()].filter(Boolean).join(" ")];
     }
 
     // Where most parameters live, and where most of the work is done.
     #shares() {
-      const { rows, totals } = this.result;
-      if (!totals.parameters) return "";
-      const most = (what) => rows.reduce((a, b) => (b[what] > a[what] ? b : a));
-      const share = (row, what) => `${Math.round(100 * row[what] / totals[what])}%`;
-      const home = most("parameters"), busy = most("multiply_adds");
-      return `${home.name} holds ${share(home, "parameters")} of the parameters, `
-        + `${busy.name} does ${share(busy, "multiply_adds")} of the multiply-adds.`;
+      const { rows, totals } = this.result, told = [];
+      for (const [what, verb, words] of [["parameters", "holds", "parameters"], ["multiply_adds", "does", "multiply-adds"]]) {
+        const most = rows.reduce((a, b) => (b[what] > a[what] ? b : a));
+        if (most[what]) told.push(`${most.name} ${verb} ${Math.round((100 * most[what]) / totals[what])}% of the ${words}`);
+      }
+      return told.length ? `${told.join(", ")}.` : "";
     }
 
     #viewInWords() {
-      const { receptive_field: sees, name } = this.result.rows.at(-1), input = this.input;
-      const all = input.slice(0, 2), unit = input.length > 1 ? "pixels" : "numbers";
-      const part = times(sees) === times(all) ? `all ${times(all)}` : `${times(sees)} of ${times(all)}`;
-      return `One value of the last layer, ${name}, sees ${part} ${unit}.`;
+      const { receptive_field: sees, unclipped, name } = this.result.rows.at(-1), all = this.input.slice(0, 2);
+      const unit = this.input.length > 1 ? "pixels" : "numbers", clipped = times(sees) !== times(unclipped);
+      const of = sees.length === all.length ? ` of ${times(all)} ${unit}` : ` ${unit}`;
+      const part = times(sees) === times(all) ? `all ${times(all)} ${unit}` : times(sees) + of;
+      return `One value of the last layer, ${name}, sees ${part}${clipped ? `, ${clippedFrom(unclipped)}` : ""}.`;
     }
   }
+
+  const clippedFrom = (unclipped) => `clipped from ${times(unclipped)}`;
+  const cell = (tag, role, attributes, ...content) => cnn.make(tag, { role, ...attributes }, ...content);
+  const cells = () => COLUMNS.map(([words, what]) => cell("td", "cell", { "data-label": words, class: what }));
+
   cnn.define("network-ledger", NetworkLedger);
 }
