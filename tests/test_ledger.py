@@ -720,6 +720,7 @@ def test_the_html_table_holds_every_row_and_the_totals(table_of):
 
 
 def test_the_printed_table_holds_every_row_and_the_totals(table_of):
+    assert repr(table_of) == str(table_of)
     head, *lines, totals = str(table_of).splitlines()
     assert len(lines) == len(table_of.rows)
     assert "parameters" in head and "61,706" in totals

@@ -65,6 +65,12 @@ def test_weights_are_given_when_asked_for():
             np.testing.assert_array_equal(ours, keras_)
 
 
+def test_descriptions_can_be_compared_and_printed_with_their_weights():
+    model = branching()
+    first, second = describe(model, weights=True), describe(model, weights=True)
+    assert first == second and "array" not in repr(first)
+
+
 def test_a_description_is_json_and_says_the_settings():
     told = json.loads(json.dumps(describe(branching()).plain()))
     assert told["input"] == [12, 10, 3]

@@ -42,9 +42,9 @@ class Row:
     again: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Ledger:
-    """The rows of a model and their totals; shown as a table in a notebook."""
+    """The rows of a model and their totals; shown and printed as a table."""
 
     rows: list
 
@@ -88,7 +88,7 @@ class Ledger:
         totals = [f"{getattr(self, name):,}" for name in counts]
         return head, body, ["total", "", "", *totals, ""]
 
-    def __str__(self):
+    def __repr__(self):
         head, body, totals = self._cells()
         table = [head, *body, totals]
         widths = [max(map(len, column)) for column in zip(*table, strict=True)]

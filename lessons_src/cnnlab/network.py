@@ -6,7 +6,7 @@ them is counted there.
 """
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -107,7 +107,7 @@ class Layer:
     dtype: str
     rests: bool = False
     shares: int | None = None
-    weights: tuple = ()
+    weights: tuple = field(default=(), repr=False, compare=False)
 
     def plain(self):
         """All but the weights as a dict that can be written as JSON, the settings among the rest.

@@ -1,9 +1,9 @@
 // A network as a ledger: stack layers, and see for each of them what comes out, what it costs and
-// how much of the image it sees. The arithmetic is that of cnnlab/ledger.py, name by name, and of chapter 5.
+// how much of the image it sees. The arithmetic is that of cnnlab/ledger.py and fields.py, name by name: chapter 5.
 "use strict";
 {
-  // A layer is {kind, …settings}, as cnnlab/network.py writes it: with {name, inputs, dtype, trainable, rests, shares}
-  // if it comes from a reader's model. Without `inputs` it follows the one before.
+  // A layer is {kind, …settings}, as cnnlab/network.py writes it; one of a reader's model has also {name, inputs,
+  // dtype, trainable, rests, shares}. Without `inputs` it follows the one before.
   const { kinds: KINDS, merging: MERGING, systems: SYSTEMS } = cnn.keras;
   const RECORD = new Set(["kind", "name", "inputs", "shape", "dtype", "trainable", "rests", "shares"]);
 
@@ -30,9 +30,9 @@
   // ---- What each kind of layer gives. A rule takes a layer and the shape of its input ----
   // It gives {shape, looks, parameters, averages, multiplyAdds}, the last four if there are any: averages are
   // parameters that no gradient changes. looks: {axis: what the places of the output look at along it}, ALL or
-  // {count, taps, at(place, tap), pace}: at() is a place of the input, beyond its ends if that is padding, or NONE;
+  // {count, taps, at(place, tap), pace}: at() is a place of the input, beyond its ends if that is padding, or NOTHING;
   // pace is how far the looks move on from one place of the output to the next. Other axes stay as they are.
-  const ALL = "all places", NONE = "nothing";
+  const ALL = "all places", NOTHING = "nothing";
 
   function slide(n, kernel, stride, dilation, padding) {
     const causal = padding === "causal"; // all padding before the first
@@ -46,9 +46,9 @@
     const looks = size.map((kernel, axis) =>
       slide(shape[axis], kernel, layer.strides[axis], gaps[axis], layer.padding));
     const reach = size.map((kernel, axis) => (kernel - 1) * gaps[axis] + 1);
-    fits(looks.every(({ count }) => count), `has a window that reaches over ${times(reach)} and does not fit into maps of `
-      + `${times(shape.slice(0, -1))}. Use a smaller size${layer.dilation_rate ? " or dilation" : ""}, padding "same", `
-      + "or less pooling before it.");
+    fits(looks.every(({ count }) => count), `has a window that reaches over ${times(reach)} and does not fit into maps `
+      + `of ${times(shape.slice(0, -1))}. Use a smaller size${layer.dilation_rate ? " or dilation" : ""}, `
+      + 'padding "same", or less pooling before it.');
     return looks;
   }
 
@@ -71,9 +71,17 @@
       if (kind === "SeparableConv2D") weights += channels * depth_multiplier * filters;
       else filters = channels * depth_multiplier;
     }
-    if (kind !== "DepthwiseConv2D") looks.push(ALL);
+    looks.push(withinGroups(channels, kind === "DepthwiseConv2D" ? channels : groups ?? 1, filters));
     return { shape: [...out, filters], looks: { ...looks }, parameters: weights + (layer.use_bias ? filters : 0),
       multiplyAdds: product(out) * weights }; // each weight once for every place
+  }
+
+  // Which channels each filter looks at: those of its group.
+  function withinGroups(channels, groups, filters) {
+    if (groups === 1) return ALL;
+    const size = channels / groups, group = (filter) => Math.floor((filter * groups) / filters);
+    return { count: filters, taps: size, at: (filter, tap) => group(filter) * size + tap,
+      like: (filter) => (group(filter) * filters) / groups }; // the first one of the group
   }
 
   // Each input place adds a kernel to the output: a convolution's gradient.
@@ -93,7 +101,7 @@
       fits(count > 0, "gives maps without any place. Use a larger stride or output padding.", false);
       const at = (place, tap) => { // it gets kernel weight j of input place i where place = i · stride + j · dilation
         const source = (place + before - tap * dilation) / stride;
-        return Number.isInteger(source) && source >= 0 && source < n ? source : NONE;
+        return Number.isInteger(source) && source >= 0 && source < n ? source : NOTHING;
       };
       return { count, taps: kernel, at, pace: 1 / stride };
     });
@@ -139,7 +147,7 @@
       const near = (place, tap) => {
         const found = Math.floor(middle(place) + 1e-9) + 1 - reach + tap, distance = Math.abs(found - middle(place));
         const used = distance < reach - 1e-6 && (distance < 1e-6 || distance % 1 > 1e-6);
-        return used ? clip(found) : NONE;
+        return used ? clip(found) : NOTHING;
       };
       const nearest = (place) => clip(Math.floor(middle(place) + 0.5 + 1e-9));
       return { count, taps: 2 * reach || 1, at: reach ? near : nearest, pace: n / count };
@@ -195,10 +203,9 @@
   }
 
   function groupNorm({ axis, groups, center, scale }, shape) {
-    const [along] = axes(axis, shape), n = shape[along], size = n / (groups === -1 ? n : groups);
-    fits(Number.isInteger(size), `has ${groups} groups, which do not divide ${grouped(n)} channels.`);
-    const first = (place) => Math.floor(place / size) * size; // of its group
-    const look = { count: n, taps: size, at: (place, tap) => first(place) + tap, like: first };
+    const [along] = axes(axis, shape), n = shape[along], parts = groups === -1 ? n : groups;
+    fits(n % parts === 0, `has ${groups} groups, which do not divide ${grouped(n)} channels. Change one of the two.`);
+    const look = withinGroups(n, parts, n);
     return { looks: { ...shape.map((_, a) => (a === along ? look : ALL)) },
       parameters: (center + scale) * n, multiplyAdds: product(shape) };
   }
@@ -265,6 +272,9 @@
       sights.map(({ spans: [, , first, minusLast] }) => Math.ceil(widest(first, minusLast) - 1e-6))];
   }
 
+  // The sight of values that look along an axis of `n` places at several values, or at all.
+  const lookAlong = (sight, axis, look, n) => (look === ALL ? lookAll(sight, axis) : lookAtSome(sight, axis, look, n));
+
   function lookAll({ shape, spans, steps, flat }, axis) {
     const [outer, n, inner] = flat ? [1, product(shape), 1] : around(shape, axis);
     const least = (values) => {
@@ -283,11 +293,11 @@
       spans: [...seen, ...(steps[axis] ? seen : spans.slice(2).map(least))] };
   }
 
-  // `n`: the length of the axis; the sight has that length, or 1.
-  function lookAlong(sight, axis, { count, taps, at, pace = 1, like }, n) {
+  function lookAtSome(sight, axis, { count, taps, at, pace = 1, like }, n) {
     const { shape, spans, steps } = unflat(sight), [outer, m, inner] = around(shape, axis);
     const step = Number.isFinite(steps[axis]) ? steps[axis] : 0;
-    const moved = replaced(steps, axis, steps[axis] && steps[axis] * pace), numbers = (length) => [...Array(length).keys()];
+    const moved = replaced(steps, axis, steps[axis] && steps[axis] * pace);
+    const numbers = (length) => [...Array(length).keys()];
     const inImage = (place) => numbers(taps).some((tap) => at(place, tap) >= 0 && at(place, tap) < n);
     if (m === 1 && !step && (like || numbers(count).every(inImage))) return { shape, spans, steps: moved }; // all alike
     const size = roomFor(outer * count * inner), result = spans.map(() => new Float64Array(size).fill(Infinity));
@@ -310,7 +320,7 @@
       const twin = like?.(place) ?? place; // an earlier place that looks at the same
       for (let tap = 0; twin === place && tap < taps; tap++) {
         const found = at(place, tap);
-        if (found !== NONE) see(place, found);
+        if (found !== NOTHING) see(place, found);
       }
       for (let o = 0; twin < place && o < outer; o++) {
         const there = (o * count + twin) * inner, to = (o * count + place) * inner;
@@ -358,15 +368,14 @@
   }
 
   function reshaped(sights, before, after) {
-    const [{ shape, spans: [first] }] = sights;
-    if (sights.length < after.length && before.length === 1 && shape[0] === before[0] && first.every((f, i) => f === i)) {
-      return image(after); // a vector becomes the image that it holds
-    }
+    const [{ shape: [n], spans: [first] }] = sights, untouched = n === before[0] && first.every((f, i) => f === i);
+    if (sights.length < after.length && before.length === 1 && untouched) return image(after); // it holds this image
     return sights.map(({ flat, ...sight }) => {
       let result = after.length === 1 ? { ...sight, flat: flat ?? before } : inBlocks(sight, flat ?? before, after);
       result.shape.forEach((_, axis) => { result = once(result, axis); });
       const steps = after.map((n, a) => { // an axis that stays keeps its steps
-        const old = before.findLastIndex((m, b) => m === n && product(before.slice(0, b)) === product(after.slice(0, a)));
+        const outer = product(after.slice(0, a));
+        const old = before.findLastIndex((m, b) => m === n && product(before.slice(0, b)) === outer);
         if (old >= 0) return sight.steps[old];
         return (after.length === 1 ? product(result.shape) : result.shape[a]) > 1 ? Infinity : 0;
       });
@@ -391,7 +400,9 @@
     return { ...sight, shape };
   }
 
-  function transposed(sight, order) {
+  const dropped = ({ shape, spans, steps }) => ({ shape: shape.slice(-1), spans, steps: steps.slice(-1) });
+
+  function permuted(sight, order) {
     const { shape: old, spans, steps } = unflat(sight), shape = order.map((axis) => old[axis]);
     const from = (at) => order.reduceRight((sum, axis, a) => {
       const place = at % shape[a];
@@ -411,8 +422,9 @@
       const steps = filled([], 0).map((_, a) => Math.max(...parts.map((part) => filled(part.steps, 0)[a])));
       parts = parts.map((part) => ({ ...part, shape: filled(part.shape, 1) }));
       const most = steps.map((_, a) => Math.max(...parts.map((part) => part.shape[a])));
-      parts = parts.map((part, i) => spread(part, along === undefined ? most : replaced(most, along, shapes[i][along])));
-      if (along === undefined) {
+      const concatenates = along !== undefined;
+      parts = parts.map((part, i) => spread(part, concatenates ? replaced(most, along, shapes[i][along]) : most));
+      if (!concatenates) {
         const spans = parts[0].spans.map((values, s) =>
           values.map((value, i) => parts.reduce((least, { spans }) => Math.min(least, spans[s][i]), value)));
         return { shape: most, spans, steps };
@@ -437,15 +449,11 @@
   // The sights of a layer's output from those of its input.
   function look(layer, sights, { shape: after, looks = {} }, before) {
     if (layer.kind === "Flatten" || layer.kind === "Reshape") return reshaped(sights, before, after);
-    if (layer.kind === "Permute") return sights.map((sight) => transposed(sight, layer.dims.map((axis) => axis - 1)));
+    if (layer.kind === "Permute") return sights.map((sight) => permuted(sight, layer.dims.map((axis) => axis - 1)));
     const along = Object.entries(looks).map(([axis, found]) => [Number(axis), found]);
     if (["softmax", "log_softmax", "sparsemax"].includes(layer.activation)) along.push([after.length - 1, ALL]);
-    for (const [axis, found] of along) {
-      sights = sights.map((sight) =>
-        (found === ALL ? lookAll(sight, axis) : lookAlong(sight, axis, found, before[axis])));
-    }
-    if (after.length === before.length) return sights; // a global pooling drops its axes
-    return sights.map(({ shape, spans, steps }) => ({ shape: shape.slice(-1), spans, steps: steps.slice(-1) }));
+    for (const [axis, found] of along) sights = sights.map((sight) => lookAlong(sight, axis, found, before[axis]));
+    return after.length < before.length ? sights.map(dropped) : sights; // a global pooling drops its axes
   }
 
   // ---- The ledger of a network: a row a layer, as far as the layers fit, and the totals if all do ----
@@ -542,8 +550,9 @@
   function python(value, key) {
     if (value === null || (key === "axis" && value.length === 0)) return "None";
     if (Array.isArray(value)) {
-      if (["padding", "cropping"].includes(key) && value.some(([a, b] = []) => a !== b)) { // ((top, bottom), (left, right))
-        return `(${value.map((sides) => `(${sides.join(", ")})`).join(", ")})`;
+      const sides = ["padding", "cropping"].includes(key) && Array.isArray(value[0]);
+      if (sides && value.some(([a, b]) => a !== b)) { // ((top, bottom), (left, right))
+        return `(${value.map((pair) => `(${pair.join(", ")})`).join(", ")})`;
       }
       const parts = value.map((part) => python(part)), alike = new Set(parts).size === 1;
       if (alike && !["target_shape", "dims"].includes(key)) return parts[0]; // a pair of equals is said once
@@ -553,8 +562,8 @@
   }
 
   function layerCode(layer, name) {
-    const { kind, dtype, pool_size } = layer;
-    const usual = { ...KINDS[kind], ...(pool_size && { strides: pool_size }), ...(/^Group/.test(kind) && { groups: 32 }) };
+    const { kind, dtype, pool_size: strides } = layer;
+    const usual = { ...KINDS[kind], ...(strides && { strides }), ...(kind === "GroupNormalization" && { groups: 32 }) };
     const said = settings(layer).flatMap((key) => {
       const value = python(layer[key], key);
       if (FIRST.includes(key) || FIRST_OF[kind] === key) return value;
@@ -586,12 +595,13 @@
     const functions = [...new Set(stack.map(({ activation }) => own(activation)).filter(Boolean))];
     const leftOut = called.filter((_, at) => unknown(stack[at]));
     const notes = [
-      problem && (problem.refused ? `Keras will refuse this: ${where} does not fit.` : `We cannot count this: ${where}.`),
+      problem?.refused && `Keras will refuse this: ${where} does not fit.`,
+      problem && !problem.refused && `We cannot count this: ${where}.`,
       stack.some((layer) => layer.name) && "What does not count, such as initializers, is left out.",
       leftOut.length && `Left out, since their settings are not known here: ${leftOut.join(", ")}.`,
       functions.length && `Of your own, to be defined first: ${functions.join(", ")}.`,
       stack.some(withNumber) && "Numbers beside tensors are not known here: write yours for 0.0 or 1.0.",
-      stack.some((layer) => (layer.input_mean ?? null) !== null) && "Variances are not known here: write yours for 1.0.",
+      stack.some((layer) => (layer.input_mean ?? null) !== null) && "Variances are not known here: write yours.",
     ];
     const start = ["import keras", "from keras import layers", "",
       ...notes.filter(Boolean).map((note) => `# ${note}`)];
@@ -639,11 +649,12 @@
   }
 
   // ---- What the reader reads and sets ----
-  const LABELS = { filters: "kernels", kernel_size: "size", pool_size: "size", strides: "stride", dilation_rate: "dilation",
-    use_bias: "bias", units: "neurons", depth_multiplier: "kernels for each channel", output_padding: "output padding",
-    keepdims: "keep axes of 1", size: "factor", height: "rows", width: "columns", target_shape: "shape",
-    dims: "order of axes", max_value: "highest value", negative_slope: "slope below", shared_axes: "shared along axes",
-    center: "offset", input_mean: "mean", stddev: "deviation", rms_scaling: "by root mean square" };
+  const LABELS = { filters: "kernels", kernel_size: "size", pool_size: "size", strides: "stride",
+    dilation_rate: "dilation", use_bias: "bias", units: "neurons", depth_multiplier: "kernels for each channel",
+    output_padding: "output padding", keepdims: "keep axes of 1", size: "factor", height: "rows", width: "columns",
+    target_shape: "shape", dims: "order of axes", max_value: "highest value", negative_slope: "slope below",
+    shared_axes: "shared along axes", center: "offset", input_mean: "mean", stddev: "deviation",
+    rms_scaling: "by root mean square" };
   const label = (key) => LABELS[key] ?? key.replaceAll("_", " ");
   const CHOICES = { padding: ["valid", "same"], activation: ["linear", "relu", "tanh", "sigmoid", "softmax"],
     interpolation: Object.keys(REACH) };
@@ -662,19 +673,19 @@
     activations: ["Activation", "ReLU", "LeakyReLU", "PReLU", "ELU", "Softmax"],
     normalizations: ["BatchNormalization", "LayerNormalization", "GroupNormalization", "Normalization", "Rescaling"],
     "sizes and shapes": ["ZeroPadding2D", "Cropping2D", "UpSampling2D", "Resizing", "Reshape", "Permute"],
-    "for rows of vectors": ["Conv1D", "MaxPooling1D", "AveragePooling1D", "GlobalAveragePooling1D", "GlobalMaxPooling1D",
-      "ZeroPadding1D", "Cropping1D", "UpSampling1D"],
+    "for rows of vectors": ["Conv1D", "MaxPooling1D", "AveragePooling1D", "GlobalAveragePooling1D",
+      "GlobalMaxPooling1D", "ZeroPadding1D", "Cropping1D", "UpSampling1D"],
   };
 
   function listed(value) {
-    if (value === null) return "none";
-    return Array.isArray(value) ? value.flat(9).map(listed).join(", ") : typeof value === "number" ? cnn.full(value) : value;
+    if (Array.isArray(value)) return value.flat(9).map(listed).join(", ");
+    return typeof value === "number" ? cnn.full(value) : value ?? "none";
   }
 
   // A layer's settings in a few words: "25 kernels of 3 × 3, relu".
   function inWords(layer) {
-    const { kind, filters, kernel_size, pool_size, strides, padding, cropping, dilation_rate, activation, units } = layer;
-    const size = kernel_size ?? pool_size, sides = Array.isArray(padding) ? padding : cropping;
+    const { kind, filters, units, kernel_size, pool_size, strides, padding, cropping, dilation_rate } = layer;
+    const { activation } = layer, size = kernel_size ?? pool_size, sides = Array.isArray(padding) ? padding : cropping;
     const phrases = { // of these settings; others are said as they are, if they are not as usual
       filters: filters && `${grouped(filters)} ${filters === 1 ? "kernel" : "kernels"} of ${times(size)}`,
       kernel_size: !filters && size && times(size),
@@ -722,13 +733,15 @@
       th button { display: block; width: 100%; text-align: left; line-height: 1.25; padding: .2rem .4rem .2rem 7px; }
       th button b { overflow-wrap: anywhere; }
       th button span { display: block; font-size: .85rem; color: var(--soft); overflow-wrap: anywhere; }
-      button[aria-expanded=true], .misfit button { border: solid var(--blue); border-width: 1px 1px 1px 5px; padding-left: 3px; }
+      button[aria-expanded=true], .misfit button { border: solid var(--blue); border-width: 1px 1px 1px 5px;
+        padding-left: 3px; }
       .misfit button { border-color: var(--orange); border-style: double; border-width: 3px 3px 3px 7px; }
       button[aria-disabled=true] { opacity: .5; cursor: default; }
       .bar { position: absolute; right: 0; bottom: 0; height: 4px; background: var(--blue); }
       td svg { vertical-align: middle; margin-left: .35rem; max-width: none; }
-      .free { display: block; font-size: .8rem; color: var(--soft); }
-      table:not(.split) .trainable { display: none; }
+      .free { display: block; font-size: .8rem; color: var(--soft); white-space: normal; }
+      table:not(.narrow) .free { max-width: 6.5em; margin-left: auto; }
+      table:not(.narrow) th button { min-width: 10em; }
       .split td, .split thead th { font-size: .85rem; padding: .2rem .3rem; }
       .editor > td > div, .add { display: flex; flex-wrap: wrap; gap: .35rem .9rem; align-items: center; }
       .pair { display: inline-flex; gap: .3rem; align-items: center; font-size: .9rem; }
@@ -744,16 +757,18 @@
       textarea { display: block; width: 100%; margin-top: .4rem; font: 13px/1.4 ui-monospace, monospace;
         white-space: pre; }
       @media print { .add, .hint, .code { display: none; } .many { max-height: none; } }
-      @media (forced-colors: active) { button[aria-disabled=true] { opacity: 1; color: GrayText; border-color: GrayText; } }
-      @container (max-width: 640px) { /* numbers under each layer's name */
-        table, thead, tbody, tfoot, tr, th, td { display: block; }
-        .layer, .total { padding: .35rem 0; border-bottom: 1px solid var(--line); }
-        th, .layer td, .total td { border: 0; padding: .05rem .2rem .2rem; }
-        th:first-child { width: auto; }
-        .layer td, .total td { display: flex; gap: .35rem; align-items: center; font-size: .85rem; }
-        td[data-label]::before { content: attr(data-label); color: var(--soft); margin-right: auto; }
-        thead, .layer td:empty, .total td:empty { display: none; }
-      }`;
+      @media (forced-colors: active) {
+        button[aria-disabled=true] { opacity: 1; color: GrayText; border-color: GrayText; }
+      }
+      /* on a phone: numbers under each layer's name */
+      .narrow, .narrow :is(tbody, tfoot, tr, th, td) { display: block; }
+      .narrow :is(.layer, .total) { padding: .35rem 0; border-bottom: 1px solid var(--line); }
+      .narrow :is(th, .layer td, .total td) { border: 0; padding: .05rem .2rem .2rem; }
+      .narrow th:first-child { width: auto; }
+      .narrow :is(.layer, .total) td { display: flex; gap: .35rem; align-items: center; font-size: .85rem; }
+      .narrow td[data-label]::before { content: attr(data-label); color: var(--soft); margin-right: auto; }
+      .narrow :is(thead, .layer td:empty, .total td:empty) { display: none; }
+      table:not(.split) .trainable.trainable.trainable { display: none; }`;
     static count = count;
     static code = code;
 
@@ -775,8 +790,9 @@
       this.#buildTable();
       this.stage.append(this.frame, this.#addBar(), cnn.make("p", { class: "hint" },
         "A bar is the layer's share of the total; the small square shows how much of the image one value sees. "
-        + "Open a layer to change it. Keys on a layer: ↑ and ↓ go to the next one, Ctrl+Z or ⌘Z takes a change back",
-        cnn.make("span", { class: "moving" }, ", Alt with ↑ or ↓ moves it, Delete removes it"), "."));
+        + "Open a layer to change it; undo or Ctrl+Z or ⌘Z takes a change back. Keys on a layer: ↑ and ↓ go to "
+        + "the next one",
+      cnn.make("span", { class: "moving" }, ", Alt with ↑ or ↓ moves it, Delete removes it"), "."));
       this.words.after(this.#codeBox());
       this.shadowRoot.addEventListener("keydown", (event) => this.#undoKey(event));
       this.#load(this.state.preset);
@@ -844,7 +860,7 @@
         return;
       }
       const place = this.fields.findIndex(({ input }) => input.matches(":focus"));
-      const fields = this.fields.length, [rows] = [this.stack.length];
+      const fields = this.fields.length, rows = this.stack.length;
       for (const [name, value] of Object.entries(then.state)) this.set(name, value);
       Object.assign(this, { stack: then.stack, open: then.open, before: this.result.totals });
       this.news = () => `Undone: ${then.what}. In total`;
@@ -859,7 +875,8 @@
 
     // ⌘Z or Ctrl+Z; in a field where something is being typed it belongs to the browser.
     #undoKey(event) {
-      if (!(event.ctrlKey || event.metaKey) || event.shiftKey || event.altKey || event.key.toLowerCase() !== "z") return;
+      const { ctrlKey, metaKey, shiftKey, altKey, key } = event;
+      if (!(ctrlKey || metaKey) || shiftKey || altKey || key.toLowerCase() !== "z") return;
       const field = this.fields.find(({ input }) => input === event.target);
       if (field && field.input.type !== "checkbox" && field.input.value !== String(field.read())) return;
       event.preventDefault();
@@ -904,7 +921,8 @@
       this.head = cell("tr", "row", {}, cell("th", "columnheader", { scope: "col" }, "layer"), ...COLUMNS.map(
         ([words, what]) => cell("th", "columnheader", { scope: "col", class: what }, words)));
       this.totals = cells();
-      const total = cell("tr", "row", { class: "total" }, cell("th", "rowheader", { scope: "row" }, "total"), ...this.totals);
+      const total = cell("tr", "row", { class: "total" }, cell("th", "rowheader", { scope: "row" }, "total"),
+        ...this.totals);
       this.body = cell("tbody", "rowgroup");
       this.table = cnn.make("table", { role: "table", "aria-label": "layers of the network" },
         cell("thead", "rowgroup", {}, this.head), this.body, cell("tfoot", "rowgroup", {}, total));
@@ -955,7 +973,8 @@
 
     // ---- The settings of one layer ----
     #editor(at) {
-      const layer = this.stack[at], box = cnn.make("div", { role: "group", "aria-label": `settings of ${this.#called(at)}` });
+      const layer = this.stack[at], called = this.#called(at);
+      const box = cnn.make("div", { role: "group", "aria-label": `settings of ${called}` });
       if (layer.shares !== undefined) {
         box.append(cnn.make("p", {}, `This is layer ${layer.shares + 1} again: open it there to change it.`));
         return box;
@@ -1012,7 +1031,8 @@
         if (typed >= min && typed <= max && (!whole || typed % 1 === 0)) this.#set(key, () => write(typed));
       });
       input.addEventListener("change", () => { // what cannot be goes
-        if (input.valueAsNumber !== read()) this.say(`${words}: a ${whole ? "whole " : ""}number from ${min} to ${max}.`, true);
+        const kind = whole ? "a whole number" : "a number";
+        if (input.valueAsNumber !== read()) this.say(`${words}: ${kind} from ${min} to ${max}.`, true);
         input.value = read();
       });
       this.fields.push({ input, read });
@@ -1045,7 +1065,10 @@
         const fine = numbers.every((n) => (key === "max_value" ? n >= 0 : Number.isInteger(n)));
         if (fine && numbers.length >= least && numbers.length <= (one ? 1 : most)) {
           this.#set(key, () => set(numbers.length ? (always || numbers.length > 1 ? numbers : numbers[0]) : null));
-        } else this.say(`${label(key)}: ${one ? "a whole number." : "numbers with commas between them, such as 7, 7, 64."}`, true);
+        } else {
+          const wanted = one || most === 1 ? "one number" : "whole numbers with commas between them, such as 7, 7, 64";
+          this.say(`${label(key)}: ${wanted}.`, true);
+        }
         input.value = read();
       });
       this.fields.push({ input, read });
@@ -1053,9 +1076,9 @@
     }
 
     #choice(key, get, set) {
-      const value = get(), tick = typeof value === "boolean";
-      const options = [...new Set([...(CHOICES[key] ?? []), ...(this.stack[this.open].kind === "Conv1D" && key === "padding"
-        ? ["causal"] : []), value])]; // a reader's model may have others
+      const value = get(), tick = typeof value === "boolean", { kind } = this.stack[this.open];
+      const more = kind === "Conv1D" && key === "padding" ? ["causal"] : [];
+      const options = [...new Set([...(CHOICES[key] ?? []), ...more, value])]; // a reader's model may have others
       const input = tick ? cnn.make("input", { type: "checkbox" })
         : cnn.make("select", {}, ...options.map((option) => cnn.make("option", {}, option)));
       input.addEventListener("input", () => this.#set(key, () => set(tick ? input.checked : input.value)));
@@ -1095,6 +1118,10 @@
     }
 
     // ---- After every change ----
+    resized() {
+      this.table.classList.toggle("narrow", this.room < (this.table.matches(".split") ? 750 : 620));
+    }
+
     update() {
       for (const [name, ranks] of [["rows", "23"], ["columns", "23"], ["channels", "3"], ["numbers", "1"]]) {
         const field = this.inputs[name];
@@ -1103,8 +1130,11 @@
       this.result = count(this.input, this.stack);
       const { rows, totals, problem } = this.result, called = names(this.stack);
       this.table.classList.toggle("split", rows.some((row) => row.trainable < row.parameters));
+      this.resized();
       this.rows.forEach((row, at) => this.#fill(row, at, called, rows[at], problem?.layer === at));
-      COLUMNS.forEach(([, what], i) => { this.totals[i].textContent = totals && what in totals ? grouped(totals[what]) : ""; });
+      COLUMNS.forEach(([, what], i) => {
+        this.totals[i].textContent = totals && what in totals ? grouped(totals[what]) : "";
+      });
       for (const { input, read } of this.fields) {
         if (input.type === "checkbox") input.checked = read();
         else if (!input.matches(":focus")) input.value = read();
@@ -1141,8 +1171,9 @@
     // What stands under a layer's name: its settings, and where its inputs come from if not from the row above.
     #about(at, called, counted) {
       const layer = this.stack[at], { kind } = layer, again = layer.shares !== undefined;
-      const words = [automatic(called[at].split("/").at(-1), kind) ? "" : kind, inWords(this.stack[layer.shares] ?? layer),
-        again && "again", layer.trainable === false && counted?.parameters ? "frozen" : ""];
+      const words = [automatic(called[at].split("/").at(-1), kind) ? "" : kind,
+        inWords(this.stack[layer.shares] ?? layer), again && "again",
+        layer.trainable === false && counted?.parameters && "frozen"];
       const from = (layer.inputs ?? []).map((source) => called[source] ?? "the image");
       const above = from.length === 1 && layer.inputs[0] === at - 1;
       return [words.filter(Boolean).join(", "), from.length && !above ? `from ${from.join(" and ")}` : ""];
@@ -1170,7 +1201,8 @@
         const more = this.before ? totals[what] - this.before[what] : 0;
         const change = more ? ` (${grouped(Math.abs(more))} ${more > 0 ? "more" : "fewer"})` : "";
         const some = what === "parameters" && totals.trainable < totals.parameters;
-        return `${grouped(totals[what])} ${word}${change}${some ? `, ${grouped(totals.trainable)} of them trainable` : ""}`;
+        const of = some ? `, ${grouped(totals.trainable)} of them trainable` : "";
+        return `${grouped(totals[what])} ${word}${change}${of}`;
       });
       return [[`${this.news()} ${known.join(", ")}.`, this.#shares(), this.#viewInWords()].filter(Boolean).join(" ")];
     }
@@ -1178,9 +1210,10 @@
     // Where most parameters live, and where most of the work is done.
     #shares() {
       const { rows, totals } = this.result, told = [];
-      for (const [what, verb, words] of [["parameters", "holds", "parameters"], ["multiply_adds", "does", "multiply-adds"]]) {
+      for (const [what, does] of [["parameters", "holds"], ["multiply_adds", "does"]]) {
         const most = rows.reduce((a, b) => (b[what] > a[what] ? b : a));
-        if (most[what]) told.push(`${most.name} ${verb} ${Math.round((100 * most[what]) / totals[what])}% of the ${words}`);
+        const share = `${Math.round((100 * most[what]) / totals[what])}% of the ${what.replace("_", "-")}`;
+        if (most[what]) told.push(`${most.name} ${does} ${share}`);
       }
       return told.length ? `${told.join(", ")}.` : "";
     }
