@@ -235,7 +235,8 @@ def test_equal_numbers_draw_equal_pictures():
     """Whether they come from Python or from NumPy, in a tuple or in an array."""
     python = shapes(20, seed=2, size=16, rows=(0.25, 1), diameter=(0.5, 0.75), turn=5, noise=0.25)
     numpy = shapes(
-        np.uint8(20), seed=np.int64(2), size=np.int16(16), rows=np.array([0.25, 1.0]),
+        np.uint8(20), seed=np.int64(2), size=np.int16(16), channels=np.uint8(3),
+        rows=np.array([0.25, 1.0]),
         diameter=np.array([0.5, 0.75], np.float32), turn=np.int32(5), noise=np.float16(0.25),
     )  # fmt: skip
     np.testing.assert_array_equal(python[0], numpy[0])

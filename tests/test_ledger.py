@@ -351,6 +351,11 @@ def test_what_single_layers_see(make, field):
         assert ledger(model).rows[0].receptive_field == field == measured_field(model)
 
 
+@pytest.mark.parametrize("shared", [None, [1], [2], [1, 2], [-1], [0]])
+def test_shared_slopes_are_counted_as_keras_does(shared):
+    same_as_keras(keras.Sequential([keras.Input((4, 5, 3)), layers.PReLU(shared_axes=shared)]))
+
+
 def test_a_dense_layer_with_softmax_on_rows_of_numbers():
     model = keras.Sequential([keras.Input((8, 8)), layers.Softmax(axis=1)])
     assert ledger(model).rows[0].receptive_field == (8, 1)
@@ -643,9 +648,13 @@ UNKNOWN = {
         lambda: adapted(lambda layer: layer.enable_lora(2)),
         "'culprit' of kind Dense.*holds.*no LoRA",
     ),
-    "int8": (
-        lambda: adapted(lambda layer: layer.quantize("int8")),
-        "'culprit' of kind Dense.*holds.*no quantization",
+    "scale that makes channels": (
+        of_layers((8, 8, 1), layers.Rescaling([1.0, 2.0, 3.0], name="culprit")),
+        r"'culprit' of kind Rescaling.*would give \(8, 8, 3\)",
+    ),
+    "the batch's axis": (
+        of_layers((8, 8, 2), layers.Softmax(axis=0, name="culprit")),
+        "'culprit' names the axis 0; its input has 1 to 3",
     ),
     "two images": (two_images, "one input.*has 2: 'small', 'large'"),
     "operation that is no layer": (with_operation, "operation 'sin'.*unknown kind, Sin"),

@@ -153,6 +153,14 @@ def test_what_is_said_to_rest_changes_nothing_when_a_network_runs(kind):
     assert told.rests and told.shape == shape and told.trainable == told.frozen == 0
 
 
+def test_what_is_called_for_training_rests_when_the_model_predicts():
+    """Keras overrules `training=True` there."""
+    model = functional(lambda x: layers.Dropout(0.5)(x, training=True))
+    image = np.ones((1, 8, 8, 2), "float32")
+    np.testing.assert_array_equal(model.predict(image, verbose=0), image)
+    assert describe(model).layers[0].rests
+
+
 def test_settings_are_those_of_keras_for_every_kind():
     dense = layers.Dense(3, use_bias=False)
     assert settings(dense) == {"units": 3, "use_bias": False, "activation": "linear"}
@@ -222,36 +230,122 @@ class Regularizer:
         return 0.0
 
 
-def unsaveable():
-    image = keras.Input((4,))
-    return keras.Model(image, layers.Dense(2, kernel_regularizer=Regularizer())(image), name="n")
-
-
-def constant():
-    image = keras.Input((4, 5, 2))
-    return keras.Model(image, keras.ops.add(image, np.ones((4, 5, 2), "float32")))
-
-
-class Run:
+class Training:
     model = "here"
 
 
-@pytest.mark.parametrize(
-    ("make", "words"),
-    [
-        (unsaveable, "layers of 'n' are joined.*Regularizer"),
-        (constant, r"'add.*' \(Add\) takes an array.*layers.Rescaling"),
-        (lambda: Run(), r"got Run\. Its \.model may be what you mean"),
-        (lambda: small(layers.Lambda(square, name="mine")), "'mine' is of an unknown kind, Lambda"),
-        (
-            lambda: small(layers.Flatten(), keras.Sequential([layers.Lambda(square)], name="in")),
-            "'in/lambda.*' is of an unknown kind",
+class Shifted(keras.Sequential):
+    """Says it is a stack of layers, and does something else."""
+
+    def call(self, x, training=None, mask=None):
+        return super().call(keras.ops.roll(x, 1, 1))
+
+
+class Hoarder(keras.Model):
+    """Holds a layer that it does not run."""
+
+    def __init__(self):
+        image = keras.Input((8,))
+        super().__init__(image, layers.Dense(2)(image))
+        self.head = layers.Dense(3)
+        self.head.build((None, 8))
+
+
+class Pretender(keras.Model):
+    def __init__(self, inputs):
+        super().__init__()
+        self.inputs = inputs
+
+    def call(self, x):
+        return x
+
+
+def functional(make, shape=(8, 8, 2)):
+    image = keras.Input(shape)
+    return keras.Model(image, make(image))
+
+
+def by_name():
+    a, b = keras.Input((8, 8, 1), name="a"), keras.Input((4, 4, 1), name="b")
+    inner = keras.Model({"a": a, "b": b}, [layers.Flatten()(a), layers.Flatten()(b)], name="inner")
+    image = keras.Input((8, 8, 1))
+    return keras.Model(image, inner({"b": layers.MaxPooling2D()(image), "a": image}))
+
+
+def quantized(mode):
+    model = small(layers.Dense(4, use_bias=False, name="culprit"), shape=(8,))
+    model.quantize(mode)
+    return model
+
+
+ONES = np.ones((1, 8, 8, 2), "float32")
+REFUSED = {
+    "cannot be saved": (
+        lambda: functional(
+            lambda x: layers.Dense(2, kernel_regularizer=Regularizer())(x), shape=(4,)
         ),
-    ],
-)
+        "are joined.*Regularizer",
+    ),
+    "no model": (Training, r"got Training\. Its \.model may be what you mean"),
+    "lambda": (
+        lambda: small(layers.Lambda(square, name="mine")),
+        "'mine' is of an unknown kind, Lambda",
+    ),
+    "lambda inside": (
+        lambda: small(keras.Sequential([layers.Lambda(square)], name="in")),
+        "'in/lambda.*' is of an unknown kind",
+    ),
+    "own call": (lambda: Shifted([keras.Input((8, 8, 2)), layers.ReLU()]), "Shifted.*own"),
+    "own call inside": (
+        lambda: small(Shifted([keras.Input((8, 8, 3)), layers.ReLU()], name="in")),
+        "model 'in' inside.*Shifted",
+    ),
+    "more than it runs": (Hoarder, "holds 45 parameters.*runs 18"),
+    "pretender": (lambda: Pretender(5), "Pretender"),
+    "another pretender": (lambda: Pretender([keras.Input((8,))]), "Pretender"),
+    "input of nothing": (lambda: small(layers.Dense(2), shape=(8, 0)), r"nothing: \(8, 0\)"),
+    "arguments by name": (by_name, "'inner' is called with an array or a dictionary"),
+    "array": (
+        lambda: functional(lambda x: keras.ops.add(x, ONES)),
+        "'add.*' is called with an array",
+    ),
+    "array into a layer": (
+        lambda: functional(lambda x: layers.Concatenate(name="join")([x, ONES])),
+        "'join' is called with an array",
+    ),
+    "mask": (
+        lambda: functional(
+            lambda x: layers.Softmax(name="soft")(x, mask=layers.Dense(8)(x)), shape=(8,)
+        ),
+        "'soft' is called with a second input, such as a mask",
+    ),
+    "average over an axis": (
+        lambda: functional(lambda x: keras.ops.average(x, axis=1)),
+        "operation 'average.*' is of an unknown kind",
+    ),
+    "unequal axes": (
+        lambda: functional(lambda x: x + layers.GlobalAveragePooling2D()(x)),
+        "'add.*' joins tensors with different numbers of axes",
+    ),
+    "activation that mixes": (
+        lambda: small(layers.Conv2D(2, 1, activation=layers.Softmax(axis=1), name="culprit")),
+        "'culprit' has a layer as its activation, Softmax",
+    ),
+    "glu": (lambda: small(layers.Dense(4, activation="glu", name="culprit")), "'culprit'.*glu"),
+    "int8": (lambda: quantized("int8"), "'culprit' computes in 'int8.*nothing quantized"),
+    "int4": (lambda: quantized("int4"), "'culprit' computes in 'int4.*nothing quantized"),
+    "truth values": (
+        lambda: small(layers.Flatten(dtype="bool", name="culprit")),
+        "'culprit' computes in 'bool'",
+    ),
+}
+
+
+@pytest.mark.parametrize(("make", "words"), REFUSED.values(), ids=REFUSED)
 def test_what_cannot_be_described_is_said_in_words(make, words):
+    model = make()
     with pytest.raises(ValueError, match=words):
-        describe(make())
+        describe(model)
 
 
 def test_reading_loads_keras_only_when_there_is_a_model():

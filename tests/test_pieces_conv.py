@@ -222,3 +222,19 @@ def test_a_class_of_ones_own_is_no_conv2d_whatever_its_name():
     made_up = type("Conv2D", (), {"get_weights": lambda self: [np.ones((3, 3, 1, 1))]})()
     with pytest.raises(ValueError, match="layer must be a Conv2D that has seen an image"):
         pieces.show("conv-stepper", layer=made_up)
+
+
+def test_a_layer_that_was_tuned_by_lora_shows_the_kernel_that_it_uses():
+    import keras
+
+    layer = keras.layers.Conv2D(1, 3, lora_rank=2)
+    layer.build((None, 9, 9, 1))
+    layer.lora_kernel_b.assign(np.ones(layer.lora_kernel_b.shape))
+    given = pieces.PIECES["conv-stepper"](layer=layer)
+    assert np.allclose(np.array(given["kernel"]), np.asarray(layer.kernel)[..., 0])
+
+
+@pytest.mark.parametrize("name", [["conv-stepper"], {}, None, 3])
+def test_a_name_is_a_word(name):
+    with pytest.raises(ValueError, match="There is no live piece"):
+        pieces.show(name)

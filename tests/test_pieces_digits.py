@@ -707,6 +707,10 @@ REFUSED = {
     "must have one output, it has 2": lambda: two_outputs(),
     "no layer that computes anything": lambda: small(layers.Flatten(), layers.Dropout(0.5)),
     "no layer that computes": lambda: the_image_itself(),
+    "was given a number that is not finite": lambda: ending(layers.Rescaling(float("nan"))),
+    "'text' of kind Rescaling .* one number for all": (
+        lambda: ending(layers.Rescaling("0.1", name="text"))
+    ),
     "'scaled' of kind Rescaling .* one number for all": (
         lambda: ending(layers.Rescaling([0.5], name="scaled"))
     ),
@@ -756,7 +760,7 @@ def test_a_finished_training_is_not_its_model():
         pieces.show("digit-pad", model=Training("model", {}, 0, 1.0, None))
 
 
-@pytest.mark.parametrize("white", [np.nan, np.inf, 0, -1, "255", [255], True])
+@pytest.mark.parametrize("white", [np.nan, np.inf, 0, -1, "255", [255], True, 10**400])
 def test_white_must_be_a_number(white):
     with pytest.raises(ValueError, match="white must be a number above 0"):
         pieces.show("digit-pad", model=ending(), white=white)

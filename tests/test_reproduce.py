@@ -237,6 +237,16 @@ def test_unknown_systems_and_damaged_records_are_said_in_words(tmp_path, sample)
         reproduce("S1", epochs=1, folder=tmp_path)
 
 
+def test_a_draft_that_lost_an_epoch_is_not_trained_on(tmp_path, sample):
+    """As after a power cut: the model is further than what is written of it."""
+    reproduce("S1", epochs=2, folder=tmp_path)  # fewer than the recipe says: the draft stays
+    draft = tmp_path / "unfinished" / "S1-seed0.json"
+    told = json.loads(draft.read_text())
+    draft.write_text(json.dumps({**told, "epochs": told["epochs"][:1]}))
+    with pytest.raises(ValueError, match=r"tells of 1 epochs.*of 2\. Delete both"):
+        reproduce("S1", epochs=3, folder=tmp_path)
+
+
 def test_a_training_that_diverges_leaves_no_record(tmp_path, sample, monkeypatch):
     wild = replace(SYSTEMS["S1"], recipe=SYSTEMS["S1"].recipe | {"learning_rate": 1e30})
     monkeypatch.setitem(SYSTEMS, "S1", wild)

@@ -18,7 +18,11 @@ from contextlib import contextmanager
 @contextmanager
 def _silence():
     """Throw away what is written to stderr, by libraries in C++, too."""
-    stderr = os.dup(2)
+    try:
+        stderr = os.dup(2)
+    except OSError:  # there is no stderr
+        yield
+        return
     try:
         with open(os.devnull, "w") as nowhere:
             os.dup2(nowhere.fileno(), 2)

@@ -137,7 +137,8 @@ def ledger(model):
 
     Raises:
         ValueError: if the model cannot be described, or one of its layers holds other parameters
-            than its settings say (LoRA, quantization); the message names it.
+            than its settings say (LoRA, for example); the message names it. An activation of your
+            own is taken to change each value by itself.
     """
     network = describe(model)
     sights, rows = {-1: fields.image(network.shape)}, []
@@ -181,7 +182,7 @@ def _parameters(layer, counted):
             f"Layer {layer.name!r} of kind {layer.kind} gives {layer.shape} and holds "
             f"{layer.trainable:,} trainable and {layer.frozen:,} other parameters; by its settings "
             f"it would give {counted.shape} and hold {trainable:,} and {frozen:,}. The ledger "
-            "counts plain layers: no LoRA, no quantization, no parts of your own with weights."
+            "counts plain layers: no LoRA, no parts of your own with weights."
         )
     return trainable, trainable + frozen
 
@@ -368,30 +369,39 @@ def _permute(layer, shape):
     return _Counted(tuple(shape[axis - 1] for axis in layer.settings["dims"]), {})
 
 
-def _axes(axis, shape):
-    """Keras counts axes from 1, since 0 is the batch, or from the end."""
-    axes = axis if isinstance(axis, list) else [axis]
+def _axes(layer, shape):
+    """The axes that a layer names. Keras counts them from 1, since 0 is the batch, or from the end;
+    None are all of them together."""
+    axes = layer.settings["axis"]
+    axes = [] if axes is None else axes if isinstance(axes, list) else [axes]
+    for axis in axes:
+        if axis == 0 or not -len(shape) <= axis <= len(shape):
+            raise ValueError(
+                f"Layer {layer.name!r} names the axis {axis}; its input has 1 to {len(shape)}."
+            )
     return [a - 1 if a > 0 else len(shape) + a for a in axes]
 
 
 def _softmax(layer, shape):
-    return _Counted(shape, dict.fromkeys(_axes(layer.settings["axis"], shape), fields.ALL))
+    return _Counted(shape, dict.fromkeys(_axes(layer, shape), fields.ALL))
 
 
 def _prelu(layer, shape):
-    shared = _axes(layer.settings["shared_axes"] or [], shape)
-    return _Counted(shape, {}, prod(n for axis, n in enumerate(shape) if axis not in shared))
+    slopes = list(shape)
+    for axis in layer.settings["shared_axes"] or []:
+        slopes[axis - 1] = 1  # one for all places along it
+    return _Counted(shape, {}, prod(slopes))
 
 
 def _batch_norm(layer, shape):
-    [axis] = _axes(layer.settings["axis"], shape)
+    [axis] = _axes(layer, shape)
     learned = layer.settings["center"] + layer.settings["scale"]
     # Running mean and variance, which stand still when the network runs: nothing is mixed.
     return _Counted(shape, {}, learned * shape[axis], 2 * shape[axis], prod(shape))
 
 
 def _layer_norm(layer, shape):
-    axes = _axes(layer.settings["axis"], shape)
+    axes = _axes(layer, shape)
     center = layer.settings["center"] and not layer.settings["rms_scaling"]
     learned = center + (layer.settings["scale"] or layer.settings["rms_scaling"])
     looks = dict.fromkeys(axes, fields.ALL)
@@ -400,7 +410,7 @@ def _layer_norm(layer, shape):
 
 
 def _group_norm(layer, shape):
-    [axis] = _axes(layer.settings["axis"], shape)
+    [axis] = _axes(layer, shape)
     groups, n = layer.settings["groups"], shape[axis]
     looks = dict.fromkeys(range(len(shape)), fields.ALL)
     looks[axis] = _within_groups(n, n if groups == -1 else groups, n)
@@ -411,13 +421,13 @@ def _group_norm(layer, shape):
 def _normalize(layer, shape):
     values = 0
     if layer.settings["input_mean"] is None:  # mean, variance, how many it has seen
-        axis = layer.settings["axis"]
-        values = 2 * prod(shape[a] for a in _axes([] if axis is None else axis, shape)) + 1
+        values = 2 * prod(shape[axis] for axis in _axes(layer, shape)) + 1
     return _Counted(shape, {}, 0, values, prod(shape))
 
 
 def _rescale(layer, shape):
-    return _Counted(shape, {}, multiply_adds=prod(shape))
+    numbers = np.shape(layer.settings["scale"]), np.shape(layer.settings["offset"])
+    return _Counted(np.broadcast_shapes(shape, *numbers), {}, multiply_adds=prod(shape))
 
 
 _RULES = {
@@ -442,7 +452,7 @@ def _join(layer, branches):
     # Where the others have more, one row, column or channel is used again and again.
     shape = tuple(map(max, zip(*shapes, strict=True)))
     if layer.kind == "Concatenate":
-        [axis] = _axes(layer.settings["axis"], shape)
+        [axis] = _axes(layer, shape)
         lengths = [each[axis] for each in shapes]
         shape = (*shape[:axis], sum(lengths), *shape[axis + 1 :])
     try:

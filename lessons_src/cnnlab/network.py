@@ -76,6 +76,7 @@ RESTING = {
     **dict.fromkeys(_AUGMENTING.split(), ()),
 }
 _SETTINGS = {**KINDS, **MERGING, **RESTING}
+_DTYPES = "float16", "bfloat16", "float32", "float64", "mixed_float16", "mixed_bfloat16"
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,7 @@ class Network:
 
 
 def describe(model, *, weights=False):
-    """Read a Keras model.
+    """Read a Keras model, as `predict` and `evaluate` run it.
 
     Args:
         model: a built `keras.Model` made of layers (Sequential or functional, one inside the other
@@ -168,6 +169,12 @@ def describe(model, *, weights=False):
     [shape] = map(_fixed, inputs)
     reading = _Reading(weights)
     outputs = reading.run(model, [(-1, shape)], "")
+    found = sum(layer.trainable + layer.frozen for layer in reading.layers)
+    if found != model.count_params():
+        raise ValueError(
+            f"Model {model.name!r} holds {model.count_params():,} parameters, and the layers that "
+            f"it runs {found:,}. The course reads models whose layers are all that they have."
+        )
     return Network(model.name, shape, reading.layers, tuple(number for number, _ in outputs))
 
 
@@ -180,21 +187,23 @@ def _inputs(model, called):
             f"{called} must be a Keras model made of layers (Sequential or functional), got "
             f"{type(model).__name__}.{hint}"
         )
-    if not getattr(model, "inputs", None):
+    graph = getattr(model, "inputs", None), getattr(model, "outputs", None)
+    own = not type(model).call.__module__.startswith("keras.")
+    if own or not all(part and isinstance(part, list) for part in graph):
         raise ValueError(
             f"{called} ({type(model).__name__}) has no weights yet, or does not say what it is "
             "made of. Sequential: begin with keras.Input, or show it an image. A class of your "
-            "own: build it with keras.Model(inputs, outputs)."
+            "own with a `call` of its own: build it with keras.Model(inputs, outputs)."
         )
     return model.inputs
 
 
 def _fixed(tensor):
     shape = tuple(tensor.shape[1:])
-    if None in shape or not shape:
+    if None in shape or 0 in shape or not shape:
         raise ValueError(
-            f"The size of the model's input is not fixed: {shape}. Give keras.Input the size of an "
-            "image, such as (28, 28, 1)."
+            f"The size of the model's input is not fixed, or nothing: {shape}. Give keras.Input "
+            "the size of an image, such as (28, 28, 1)."
         )
     return shape
 
@@ -232,19 +241,18 @@ class _Reading:
             for (name, *_), value in zip(config["input_layers"], inputs, strict=True)
         }
         todo = [
-            (operation, call, *_tensors(node))
+            (operation, call, _sources(node, prefix + operation.name))
             for operation, told in zip(graph.operations, config["layers"], strict=True)
             for call, node in enumerate(told["inbound_nodes"])
         ]
         while todo:  # in the order of the list, as far as what comes in is there
             later = []
-            for operation, call, sources, constants in todo:
+            for operation, call, sources in todo:
                 if all(source in known for source in sources):
-                    taken = [known[source] for source in sources]
-                    given = self.call(operation, taken, prefix, constants)
+                    given = self.call(operation, [known[source] for source in sources], prefix)
                     known |= {(operation.name, call, i): value for i, value in enumerate(given)}
                 else:
-                    later.append((operation, call, sources, constants))
+                    later.append((operation, call, sources))
             todo = later
         # Keras counts a functional model's own making as its first call, here only.
         made = {part.name for part in graph.operations if _is_functional(part)}
@@ -253,7 +261,7 @@ class _Reading:
             for name, call, output in config["output_layers"]
         ]
 
-    def call(self, layer, inputs, prefix, constants=False):
+    def call(self, layer, inputs, prefix):
         """Read one layer, or a model inside the model; gives [(number, shape)] of its outputs."""
         import keras
 
@@ -267,10 +275,10 @@ class _Reading:
         shapes = [shape for _, shape in inputs]
         numbers = tuple(number for number, _ in inputs)
         if not isinstance(layer, keras.Layer):  # x + y: numbers beside tensors change no shape
-            if constants:
+            if len({len(shape) for shape in shapes}) > 1:
                 raise ValueError(
-                    f"{name!r} ({kind}) takes an array that is not a tensor of the network. Make "
-                    "it a layer, such as layers.Rescaling."
+                    f"{name!r} joins tensors with different numbers of axes, which lines up the "
+                    "wrong ones. Use layers.Add or the like."
                 )
             shape = np.broadcast_shapes(*shapes)
             record = Layer(kind, name, {}, numbers, tuple(shapes), shape, 0, 0, "float32")
@@ -278,6 +286,12 @@ class _Reading:
             return [(len(self.layers) - 1, shape)]
         if getattr(layer, "data_format", None) == "channels_first":
             raise ValueError(f"Layer {name!r} is channels-first; the course reads channels-last.")
+        dtype = layer.dtype_policy.name
+        if dtype not in _DTYPES:
+            raise ValueError(
+                f"Layer {name!r} computes in {dtype!r}; the course reads {', '.join(_DTYPES)}, and "
+                "nothing quantized."
+            )
         batched = [(None, *shape) for shape in shapes]
         shape = layer.compute_output_shape(batched if kind in MERGING else batched[0])[1:]
         if None in shape:
@@ -299,7 +313,7 @@ class _Reading:
                 tuple(shape),
                 0 if shares is not None else trainable,
                 0 if shares is not None else frozen,
-                layer.dtype_policy.name,
+                dtype,
                 kind in RESTING,
                 shares,
                 tuple(arrays),
@@ -331,7 +345,7 @@ def _known_kind(layer, prefix):
     name = type(layer).__name__
     own = "" if type(layer).__module__.startswith("keras.") else "a class of your own, "
     is_layer = isinstance(layer, keras.Layer)
-    if not (own or is_layer) and name in MERGING and name != "Concatenate":
+    if not (own or is_layer) and name in ("Add", "Subtract", "Multiply", "Maximum", "Minimum"):
         return name
     what = "Layer" if is_layer else "The operation"
     raise ValueError(
@@ -340,41 +354,55 @@ def _known_kind(layer, prefix):
     )
 
 
-def _tensors(node):
-    """([(layer, call, output) of every tensor in a call's arguments], whether arrays are there)."""
-    found, todo, arrays = [], [node["args"], node["kwargs"]], False
+def _sources(node, name):
+    """[(layer, call, output) of each tensor that a call takes]; ValueError if it takes more."""
+    kwargs = dict(node["kwargs"])
+    found, todo = [], [node["args"], kwargs.pop("inputs", None)]
+    odd = "with a second input, such as a mask" if "__keras_tensor__" in str(kwargs) else ""
     while todo:
         part = todo.pop(0)
-        if isinstance(part, dict) and part.get("class_name") == "__keras_tensor__":
+        if isinstance(part, (list, tuple)):
+            todo = [*part, *todo]
+        elif isinstance(part, dict) and part.get("class_name") == "__keras_tensor__":
             found.append(tuple(part["config"]["keras_history"]))
         elif isinstance(part, dict):
-            arrays = arrays or part.get("class_name") in ("__numpy__", "__tensor__")
-            todo = [*part.values(), *todo]
-        elif isinstance(part, (list, tuple)):
-            todo = [*part, *todo]
-    return found, arrays
+            odd = "with an array or a dictionary"
+    if odd:
+        raise ValueError(
+            f"{name!r} is called {odd}. The course reads layers that take tensors of the network, "
+            "one by one or in a list, and nothing else."
+        )
+    return found
 
 
 def settings(layer):
     """{name: value} of those settings of a Keras layer that `KINDS` and its like name."""
-    return {key: _plain(getattr(layer, key), key) for key in _SETTINGS[type(layer).__name__]}
+    told = {key: _plain(getattr(layer, key)) for key in _SETTINGS[type(layer).__name__]}
+    if "activation" in told:
+        told["activation"] = _activation(layer)
+    return told
 
 
-def _plain(value, key):
+def _plain(value):
     """A setting as JSON has it."""
-    if key == "activation":
-        return _activation(value)
     if isinstance(value, (tuple, list)):
-        return [_plain(each, key) for each in value]
+        return [_plain(each) for each in value]
     if isinstance(value, np.generic) or hasattr(value, "__array__"):
         return np.asarray(value).tolist()
-    return value
+    return getattr(value, "__name__", value)  # of a function: its name
 
 
-def _activation(function):
+def _activation(layer):
+    """Keras's name for a layer's activation, or "your own NAME"; ValueError if it is known to do
+    more than to change each value by itself, or the last axis."""
     import keras
 
+    function = layer.activation
     name = getattr(function, "__name__", type(function).__name__)
-    if function is None:
-        return "linear"
+    if isinstance(function, keras.Layer) and kind(function) not in ("ReLU", "LeakyReLU", "ELU"):
+        raise ValueError(
+            f"Layer {layer.name!r} has a layer as its activation, {name}. Put it behind the layer."
+        )
+    if function is keras.activations.glu:
+        raise ValueError(f"Layer {layer.name!r} has the activation glu, which changes the shape.")
     return name if getattr(keras.activations, name, None) is function else f"your own {name}"

@@ -162,6 +162,11 @@ def _train(model, record, images, epochs, draft, saved):
     steps = -(-len(x) // batch_size)
     # The draft is written before the model, so that it may be one epoch ahead of it.
     done = int(model.optimizer.iterations) // steps
+    if len(record["epochs"]) < done:
+        raise ValueError(
+            f"{draft} tells of {len(record['epochs'])} epochs, and {saved.name} beside it of "
+            f"{done}. Delete both, and the run starts from its beginning."
+        )
     del record["epochs"][done:]
     with progress(epochs, steps, name, done) as line:
         for epoch in range(done, epochs):

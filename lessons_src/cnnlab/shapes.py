@@ -49,7 +49,8 @@ def shapes(
     """
     seed = _number("seed", seed, 0, math.inf, int)
     size = _number("size", size, 8, 1024, int)
-    if _number("channels", channels, 1, 3, int) == 2:
+    channels = _number("channels", channels, 1, 3, int)
+    if channels == 2:
         raise ValueError("channels must be 1 (grey) or 3 (colour), got 2.")
     n = _number("n", n, 1, 2**34 // (4 * size * size * channels), int)
     limits = dict(diameter=diameter, rows=rows, columns=columns, contrast=contrast)

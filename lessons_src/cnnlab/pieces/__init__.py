@@ -28,7 +28,10 @@ class Piece:
     """A live piece, ready to be shown; `html` is all of it."""
 
     def __init__(self, name, start):
-        data = escape(json.dumps(start, separators=(",", ":")))
+        try:
+            data = escape(json.dumps(start, separators=(",", ":"), allow_nan=False))
+        except ValueError:
+            raise ValueError(f"{name} was given a number that is not finite.") from None
         parts = [part for part in scripts(name) if part != "lenet5" or "network" not in start]
         code = "\n".join((FOLDER / f"{part}.js").read_text("utf-8") for part in parts)
         self.name = name
@@ -59,7 +62,7 @@ def show(name, **start):
     Raises:
         ValueError: if there is no such piece, or it cannot start with what it was given.
     """
-    if name not in PIECES:
+    if not isinstance(name, str) or name not in PIECES:
         raise ValueError(f"There is no live piece {name!r}. There are: {', '.join(PIECES)}.")
     prepare = PIECES[name]
     try:

@@ -22,14 +22,14 @@ def conv_stepper(
     settings."""
     of = ""
     if layer is not None:
-        weights = layer.get_weights() if kind(layer) == "Conv2D" else []
-        if not weights:
+        if kind(layer) != "Conv2D" or not layer.built:
             raise ValueError(
                 f"layer must be a Conv2D that has seen an image, got {type(layer).__name__}."
             )
         if kernel is not None:
             raise ValueError("kernel or layer: a layer has its own kernel, so give one of them.")
-        of, kernel, bias = "the layer's ", weights[0][..., 0], [*weights, [0.0]][1][0]
+        of, kernel = "the layer's ", np.asarray(layer.kernel)[..., 0]
+        bias = np.asarray(layer.bias)[0] if layer.use_bias else 0.0
         told = settings(layer)
         strides, padding, dilation = told["strides"], told["padding"], told["dilation_rate"]
     given = {

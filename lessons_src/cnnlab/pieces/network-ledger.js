@@ -176,7 +176,7 @@
   function axes(axis, shape, refused) {
     return [axis ?? []].flat().map((a) => {
       const at = a > 0 ? a - 1 : shape.length + a;
-      fits(at >= 0 && at < shape.length, `has axis ${a} for ${times(shape)}. Axes count from 1 to ${shape.length}, `
+      fits(at >= 0 && at < shape.length, `has axis ${cnn.full(a)} for ${times(shape)}. Axes count from 1 to ${shape.length}, `
         + "or from the end: −1 is the last.", refused);
       return at;
     });
@@ -549,6 +549,7 @@
 
   function python(value, key) {
     if (value === null || (key === "axis" && value.length === 0)) return "None";
+    if (Array.isArray(value) && ["input_mean", "scale", "offset"].includes(key)) return JSON.stringify(value); // a list
     if (Array.isArray(value)) {
       const sides = ["padding", "cropping"].includes(key) && Array.isArray(value[0]);
       if (sides && value.some(([a, b]) => a !== b)) { // ((top, bottom), (left, right))
@@ -678,7 +679,10 @@
   };
 
   function listed(value) {
-    if (Array.isArray(value)) return value.flat(9).map(listed).join(", ");
+    if (Array.isArray(value)) {
+      const numbers = value.flat(9);
+      return numbers.length > 6 ? `of ${grouped(numbers.length)} numbers` : numbers.map(listed).join(", ");
+    }
     return typeof value === "number" ? cnn.full(value) : value ?? "none";
   }
 
@@ -723,11 +727,12 @@
       label, select { max-width: 100%; min-width: 0; }
       .stage { display: block; }
       .many { max-height: 75vh; overflow-y: auto; padding: 4px; border: 1px solid var(--line); }
+      .many thead th { position: sticky; top: -4px; z-index: 1; background: var(--paper); }
       table { width: 100%; }
       th, td { padding: .2rem .4rem; text-align: right; font-weight: normal; border-bottom: 1px solid var(--line); }
       .layer td, .total td { position: relative; white-space: nowrap; }
       thead th { white-space: nowrap; }
-      th:first-child { width: 33%; }
+      th:first-child { width: 25%; }
       thead th, .total > * { font-size: .85rem; font-weight: 650; }
       th:first-child, .editor td { text-align: left; }
       th button { display: block; width: 100%; text-align: left; line-height: 1.25; padding: .2rem .4rem .2rem 7px; }
@@ -943,12 +948,13 @@
     #layOut() {
       this.branched = this.stack.some(({ inputs }) => inputs);
       this.stage.classList.toggle("branched", this.branched);
+      this.laidOut = true;
+      this.fields = []; // before the old ones go: a field that goes says that it has changed
       this.editorLine?.remove();
       while (this.rows.length > this.stack.length) this.rows.pop().line.remove();
       while (this.rows.length < this.stack.length) this.#addRow(this.rows.length);
       this.frame.classList.toggle("many", this.rows.length > 40);
       this.rows.forEach(({ button }, at) => button.setAttribute("aria-expanded", String(at === this.open)));
-      this.fields = [];
       if (this.open === null) return;
       const editor = cell("td", "cell", { colspan: COLUMNS.length + 1 }, this.#editor(this.open));
       this.editorLine = cell("tr", "row", { class: "editor" }, editor);
@@ -1015,6 +1021,10 @@
       return ["string", "boolean"].includes(typeof value) ? [this.#choice(key, get, set)] : [];
     }
 
+    #has(field) {
+      return this.fields.some(({ input }) => input === field);
+    }
+
     #set(key, write) {
       const at = this.open;
       this.#change(`the change of ${label(key)} of ${this.#called(at)}`, write, () => {
@@ -1031,6 +1041,7 @@
         if (typed >= min && typed <= max && (!whole || typed % 1 === 0)) this.#set(key, () => write(typed));
       });
       input.addEventListener("change", () => { // what cannot be goes
+        if (!this.#has(input)) return;
         const kind = whole ? "a whole number" : "a number";
         if (input.valueAsNumber !== read()) this.say(`${words}: ${kind} from ${min} to ${max}.`, true);
         input.value = read();
@@ -1061,6 +1072,7 @@
       const input = cnn.make("input", { type: "text", autocomplete: "off" });
       const read = () => [get() ?? []].flat().join(", ");
       input.addEventListener("change", () => {
+        if (!this.#has(input)) return;
         const numbers = input.value.replaceAll("−", "-").split(/[\s,×]+/).filter(Boolean).map(Number);
         const fine = numbers.every((n) => (key === "max_value" ? n >= 0 : Number.isInteger(n)));
         if (fine && numbers.length >= least && numbers.length <= (one ? 1 : most)) {
@@ -1118,8 +1130,9 @@
     }
 
     // ---- After every change ----
-    resized() {
-      this.table.classList.toggle("narrow", this.room < (this.table.matches(".split") ? 750 : 620));
+    resized() { // a table as long as there is room for one
+      this.table.classList.remove("narrow");
+      this.table.classList.toggle("narrow", this.frame.scrollWidth > this.frame.clientWidth);
     }
 
     update() {
@@ -1129,8 +1142,8 @@
       }
       this.result = count(this.input, this.stack);
       const { rows, totals, problem } = this.result, called = names(this.stack);
+      const split = this.table.matches(".split");
       this.table.classList.toggle("split", rows.some((row) => row.trainable < row.parameters));
-      this.resized();
       this.rows.forEach((row, at) => this.#fill(row, at, called, rows[at], problem?.layer === at));
       COLUMNS.forEach(([, what], i) => {
         this.totals[i].textContent = totals && what in totals ? grouped(totals[what]) : "";
@@ -1139,6 +1152,8 @@
         if (input.type === "checkbox") input.checked = read();
         else if (!input.matches(":focus")) input.value = read();
       }
+      if (this.laidOut || split !== this.table.matches(".split")) this.resized();
+      this.laidOut = false;
       this.addButton.textContent = this.open === null ? "add at the end" : `add below ${called[this.open]}`;
       this.undoButton.setAttribute("aria-disabled", String(!this.past.length));
       this.code.value = code(this.input, this.stack, this.result);

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from reprlib import repr as brief
 
 import numpy as np
 
@@ -16,7 +17,7 @@ def network_ledger(*, model=None, preset=None):
     if model is None:
         from cnnlab.models import SYSTEMS  # loads Keras
 
-        return {"preset": one_of(preset or "S2", "preset", *SYSTEMS, "empty")}
+        return {"preset": one_of("S2" if preset is None else preset, "preset", *SYSTEMS, "empty")}
     if preset is not None:
         raise ValueError("Give network-ledger a model or a preset, not both.")
     ledger(model)  # refuses what cannot be counted
@@ -115,8 +116,8 @@ def runnable(model, *, bits=32, white=None, names=None):
     first = layers[moves.index(False)]
     if white is None:
         white = 255 if first["kind"] == "Rescaling" and abs(first["scale"]) < 0.02 else 1
-    elif type(white) not in (int, float) or not 0 < white < np.inf:
-        raise ValueError(f"white must be a number above 0, such as 1 or 255, got {white!r}.")
+    elif type(white) not in (int, float) or not 0 < white <= 1e6:
+        raise ValueError(f"white must be a number above 0, such as 1 or 255, got {brief(white)}.")
     if names:
         layers = [{**layer, "name": name} for layer, name in zip(layers, names, strict=True)]
     numbers = np.concatenate([np.ravel(a) for a in arrays] or [np.zeros(0)]).astype("<f4")
@@ -189,7 +190,8 @@ def _weights(layer, number):
         raise refuse(
             f"its activation, {given['activation']}, is not one of {', '.join(_ACTIVATIONS)}"
         )
-    if layer.kind == "Rescaling" and not np.ndim(given["scale"]) == np.ndim(given["offset"]) == 0:
+    both = given.get("scale", 1), given.get("offset", 0)
+    if layer.kind == "Rescaling" and not all(isinstance(n, int | float) for n in both):
         raise refuse("its scale and offset must be one number for all channels")
     arrays = list(layer.weights)
     if layer.kind == "BatchNormalization":  # scale and offset may be left out
