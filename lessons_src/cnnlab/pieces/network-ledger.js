@@ -176,8 +176,9 @@
   function axes(axis, shape, refused) {
     return [axis ?? []].flat().map((a) => {
       const at = a > 0 ? a - 1 : shape.length + a;
-      fits(at >= 0 && at < shape.length, `has axis ${cnn.full(a)} for ${times(shape)}. Axes count from 1 to ${shape.length}, `
-        + "or from the end: −1 is the last.", refused);
+      const called = String(a).replace("-", "−");
+      fits(at >= 0 && at < shape.length, `has axis ${called} for ${times(shape)}. Axes count from 1 `
+        + `to ${shape.length}, or from the end: −1 is the last.`, refused);
       return at;
     });
   }
@@ -569,7 +570,8 @@
       const value = python(layer[key], key);
       if (FIRST.includes(key) || FIRST_OF[kind] === key) return value;
       if (value === python(usual[key], key)) return [];
-      return key === "input_mean" ? [`mean=${value}`, "variance=1.0"] : `${key}=${value}`;
+      if (key !== "input_mean") return `${key}=${value}`;
+      return [`mean=${value}`, `variance=${value.replace(/[^,[\]]+/g, "1.0")}`];
     });
     if (dtype) said.push(`dtype=${python(dtype)}`);
     if (layer.trainable === false) said.push("trainable=False");
@@ -732,7 +734,8 @@
       th, td { padding: .2rem .4rem; text-align: right; font-weight: normal; border-bottom: 1px solid var(--line); }
       .layer td, .total td { position: relative; white-space: nowrap; }
       thead th { white-space: nowrap; }
-      th:first-child { width: 25%; }
+      @container (min-width: 800px) { th:first-child { width: 33%; } }
+      @container (max-width: 800px) { td, thead th { font-size: .85rem; padding: .2rem .3rem; } }
       thead th, .total > * { font-size: .85rem; font-weight: 650; }
       th:first-child, .editor td { text-align: left; }
       th button { display: block; width: 100%; text-align: left; line-height: 1.25; padding: .2rem .4rem .2rem 7px; }
@@ -769,8 +772,9 @@
       .narrow, .narrow :is(tbody, tfoot, tr, th, td) { display: block; }
       .narrow :is(.layer, .total) { padding: .35rem 0; border-bottom: 1px solid var(--line); }
       .narrow :is(th, .layer td, .total td) { border: 0; padding: .05rem .2rem .2rem; }
-      .narrow th:first-child { width: auto; }
       .narrow :is(.layer, .total) td { display: flex; gap: .35rem; align-items: center; font-size: .85rem; }
+      .narrow .layer .receptive_field { flex-wrap: wrap; }
+      .narrow .free { flex-basis: 100%; text-align: right; }
       .narrow td[data-label]::before { content: attr(data-label); color: var(--soft); margin-right: auto; }
       .narrow :is(thead, .layer td:empty, .total td:empty) { display: none; }
       table:not(.split) .trainable.trainable.trainable { display: none; }`;
