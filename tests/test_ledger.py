@@ -667,6 +667,19 @@ UNKNOWN = {
         of_layers((1, 8, 8), layers.MaxPooling2D(**CHANNELS_FIRST)),
         "'culprit'.*channels-first",
     ),
+    "resizing of no image": (
+        of_layers((8, 8), layers.Resizing(4, 4, name="culprit")),
+        r"'culprit' resizes \(8, 8\), which is no image",
+    ),
+    "nothing is left": (
+        of_layers(
+            (1, 1, 1),
+            layers.Conv2DTranspose(
+                1, 2, strides=2, padding="same", output_padding=0, name="culprit"
+            ),
+        ),
+        r"'culprit' gives is not fixed, or nothing: \(0, 0, 1\)",
+    ),
     "antialiased": (
         of_layers((8, 8, 1), layers.Resizing(4, 4, antialias=True, name="culprit")),
         "'culprit'.*antialiased",

@@ -328,6 +328,8 @@ def _resize(layer, shape):
     settings = layer.settings
     if settings.get("crop_to_aspect_ratio") or settings.get("pad_to_aspect_ratio"):
         raise ValueError(f"Layer {layer.name!r} keeps the aspect ratio; the ledger counts no such.")
+    if layer.kind == "Resizing" and len(shape) != 3:
+        raise ValueError(f"Layer {layer.name!r} resizes {shape}, which is no image with channels.")
     if settings.get("antialias"):
         raise ValueError(f"Layer {layer.name!r} is antialiased; the ledger counts no such.")
     factor = settings.get("size", [])

@@ -294,8 +294,10 @@ class _Reading:
             )
         batched = [(None, *shape) for shape in shapes]
         shape = layer.compute_output_shape(batched if kind in MERGING else batched[0])[1:]
-        if None in shape:
-            raise ValueError(f"The size of what layer {name!r} gives is not fixed: {shape}.")
+        if None in shape or 0 in shape:
+            raise ValueError(
+                f"The size of what layer {name!r} gives is not fixed, or nothing: {tuple(shape)}."
+            )
         first = self.first.setdefault(id(layer), len(self.layers))
         shares = None if first == len(self.layers) else first
         trainable, frozen = (

@@ -5,7 +5,7 @@
   const NEEDS = {
     "every piece": ["piece", "grid", "plot", "arrays"],
     "digit-pad": ["network", "lenet5", "ink"],
-    "network-ledger": ["keras"]
+    "network-ledger": ["keras", "fields", "counting", "keras-code"]
   };
   const here = document.currentScript.src.replace(/load\.js.*$/, "");
   const load = (name) => {

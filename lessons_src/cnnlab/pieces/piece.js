@@ -31,7 +31,7 @@ globalThis.cnn ??= {};
     :focus-visible { outline: 3px solid var(--orange); outline-offset: 1px; }
     .words { margin: .7rem 0 0; min-height: 1.5em; }
     .wrong { color: var(--orange); font-weight: 600; }
-    table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+    table { border-collapse: collapse; color: inherit; font: inherit; font-variant-numeric: tabular-nums; }
     canvas, svg { max-width: 100%; touch-action: manipulation; }
     svg text { fill: var(--ink); font-size: 12px; }
     @media print { .controls { display: none; } }
