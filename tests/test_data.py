@@ -593,7 +593,7 @@ def test_an_unknown_tier_in_the_call_is_an_error(tier):
 
 def test_the_call_goes_before_the_setting(monkeypatch, offline):
     monkeypatch.setenv("CNNLAB_TIER", "full")
-    check(load("mnist", "sample"), "built in")
+    check(load("mnist", "sample"), "built-in")
     monkeypatch.setenv("CNNLAB_TIER", "sample")
     with pytest.raises(DataUnavailable):
         load("mnist", "full")
@@ -601,7 +601,7 @@ def test_the_call_goes_before_the_setting(monkeypatch, offline):
 
 def test_a_tier_as_people_write_it(monkeypatch):
     monkeypatch.setenv("CNNLAB_TIER", '"sample" \r')
-    check(load("mnist"), "built in")
+    check(load("mnist"), "built-in")
 
 
 def fails(monkeypatch, problem):
