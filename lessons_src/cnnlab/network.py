@@ -162,9 +162,12 @@ def describe(model, *, weights=False):
     """
     inputs = _inputs(model, "The model")
     if len(inputs) != 1:
-        names = ", ".join(repr(tensor.name) for tensor in inputs)
+        import keras
+
+        starts = [part.name for part in model.layers if isinstance(part, keras.layers.InputLayer)]
         raise ValueError(
-            f"The model must have one input, one image at a time. It has {len(inputs)}: {names}."
+            f"The model must have one input, one image at a time. It has {len(inputs)}: "
+            f"{', '.join(map(repr, starts))}."
         )
     [shape] = map(_fixed, inputs)
     reading = _Reading(weights)
@@ -271,57 +274,53 @@ class _Reading:
         if isinstance(layer, keras.Model):
             _inputs(layer, f"The model {name!r} inside the model")
             return self.run(layer, inputs, f"{name}/")
-        kind = _known_kind(layer, prefix)
-        shapes = [shape for _, shape in inputs]
-        numbers = tuple(number for number, _ in inputs)
-        if not isinstance(layer, keras.Layer):  # x + y: numbers beside tensors change no shape
+        kind, (numbers, shapes) = _known_kind(layer, prefix), zip(*inputs, strict=True)
+        if isinstance(layer, keras.Layer):
+            shape, dtype = _output_shape(layer, kind, name, shapes), _precision(layer, name)
+            facts = settings(layer), numbers, shapes, shape, *self.parameters(layer), dtype
+        else:  # x + y: numbers beside tensors change no shape
             if len({len(shape) for shape in shapes}) > 1:
                 raise ValueError(
                     f"{name!r} joins tensors with different numbers of axes, which lines up the "
                     "wrong ones. Use layers.Add or the like."
                 )
             shape = np.broadcast_shapes(*shapes)
-            record = Layer(kind, name, {}, numbers, tuple(shapes), shape, 0, 0, "float32")
-            self.layers.append(record)
-            return [(len(self.layers) - 1, shape)]
-        if getattr(layer, "data_format", None) == "channels_first":
-            raise ValueError(f"Layer {name!r} is channels-first; the course reads channels-last.")
-        dtype = layer.dtype_policy.name
-        if dtype not in _DTYPES:
-            raise ValueError(
-                f"Layer {name!r} computes in {dtype!r}; the course reads {', '.join(_DTYPES)}, and "
-                "nothing quantized."
-            )
-        batched = [(None, *shape) for shape in shapes]
-        shape = layer.compute_output_shape(batched if kind in MERGING else batched[0])[1:]
-        if None in shape or 0 in shape:
-            raise ValueError(
-                f"The size of what layer {name!r} gives is not fixed, or nothing: {tuple(shape)}."
-            )
+            facts = {}, numbers, shapes, shape, 0, 0, "float32"
         first = self.first.setdefault(id(layer), len(self.layers))
         shares = None if first == len(self.layers) else first
-        trainable, frozen = (
-            sum(int(np.prod(w.shape)) for w in some)
-            for some in (layer.trainable_weights, layer.non_trainable_weights)
+        arrays = layer.get_weights() if self.weights and isinstance(layer, keras.Layer) else []
+        arrays = tuple(np.asarray(array, "float32") for array in arrays)
+        self.layers.append(Layer(kind, name, *facts, kind in RESTING, shares, arrays))
+        return [(len(self.layers) - 1, shape)]
+
+    def parameters(self, layer):
+        """(trainable, frozen) parameters of a layer; none if they have been told already."""
+        if id(layer) in self.first:
+            return 0, 0
+        both = layer.trainable_weights, layer.non_trainable_weights
+        return tuple(sum(int(np.prod(w.shape)) for w in some) for some in both)
+
+
+def _output_shape(layer, kind, name, shapes):
+    if getattr(layer, "data_format", None) == "channels_first":
+        raise ValueError(f"Layer {name!r} is channels-first; the course reads channels-last.")
+    batched = [(None, *shape) for shape in shapes]
+    shape = tuple(layer.compute_output_shape(batched if kind in MERGING else batched[0])[1:])
+    if None in shape or 0 in shape:
+        raise ValueError(
+            f"The size of what layer {name!r} gives is not fixed, or nothing: {shape}."
         )
-        arrays = [np.asarray(w, "float32") for w in layer.get_weights()] if self.weights else ()
-        self.layers.append(
-            Layer(
-                kind,
-                name,
-                settings(layer),
-                numbers,
-                tuple(shapes),
-                tuple(shape),
-                0 if shares is not None else trainable,
-                0 if shares is not None else frozen,
-                dtype,
-                kind in RESTING,
-                shares,
-                tuple(arrays),
-            )
+    return shape
+
+
+def _precision(layer, name):
+    dtype = layer.dtype_policy.name
+    if dtype not in _DTYPES:
+        raise ValueError(
+            f"Layer {name!r} computes in {dtype!r}; the course reads {', '.join(_DTYPES)}, and "
+            "nothing quantized."
         )
-        return [(len(self.layers) - 1, tuple(shape))]
+    return dtype
 
 
 def _is_functional(layer):
