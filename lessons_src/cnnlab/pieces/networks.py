@@ -103,8 +103,8 @@ def runnable(model, *, bits=32, white=None, names=None):
     for number, layer in enumerate(network.layers):
         weights = _weights(layer, number)
         told = {**layer.plain(), "weights": [a.shape for a in weights]}
-        end = "softmax" if layer.kind == "Softmax" else "linear"
-        layers.append({"activation": end, **told})
+        usual = "softmax" if layer.kind == "Softmax" else "linear"
+        layers.append({"activation": usual, **told})
         arrays += weights
     moves = [layer.kind in _MOVES for layer in network.layers]
     if all(moves):
@@ -112,7 +112,7 @@ def runnable(model, *, bits=32, white=None, names=None):
             "The model has no layer that computes anything; it hands the image on. It needs at "
             "least a Dense layer with one number for each class."
         )
-    _check_end(network, layers, moves)
+    end = _end(network, layers, moves)
     first = layers[moves.index(False)]
     if white is None:
         white = 255 if first["kind"] == "Rescaling" and abs(first["scale"]) < 0.02 else 1
@@ -125,7 +125,6 @@ def runnable(model, *, bits=32, white=None, names=None):
         from ml_dtypes import bfloat16
 
         numbers = numbers.astype(bfloat16)  # to the nearest, ties to even
-    ends = [layer["activation"] for layer, move in zip(layers, moves, strict=True) if not move]
     return {
         "input": network.shape,
         "layers": layers,
@@ -135,14 +134,15 @@ def runnable(model, *, bits=32, white=None, names=None):
         "about": {
             "name": network.name,
             "parameters": sum(layer.trainable + layer.frozen for layer in network.layers),
-            "gives": "probabilities" if ends[-1] == "softmax" else "logits",
+            "gives": "probabilities" if end == "softmax" else "logits",
             "white": white,
         },
     }
 
 
-def _check_end(network, layers, moves):
-    """ValueError unless the network is small enough and ends with a number for each class."""
+def _end(network, layers, moves):
+    """The activation that the network ends with; ValueError unless it is small enough and gives a
+    number for each class."""
     taken = {layer.name: layer.trainable + layer.frozen for layer in network.layers}
     total, most = sum(taken.values()), max(taken, key=taken.get)
     if total > _MOST_PARAMETERS:
@@ -165,6 +165,7 @@ def _check_end(network, layers, moves):
             "The model ends with sigmoid: one yes or no for each class. Its last layer should give "
             "logits (no activation) or probabilities (softmax)."
         )
+    return ends[-1]
 
 
 def _weights(layer, number):
@@ -224,15 +225,9 @@ _KERAS = (
 _FIRST = {
     **dict.fromkeys(("Conv1D", "Conv2D", "Conv2DTranspose", "SeparableConv2D"), (32, 3)),
     **{"DepthwiseConv2D": (3,), "AveragePooling1D": (2,), "AveragePooling2D": (2,)},
-    **{
-        "Dense": (10,),
-        "Activation": ("relu",),
-        "Dropout": (0.5,),
-        "Reshape": ((-1,),),
-        "Permute": ((2, 1, 3),),
-        "Resizing": (32, 32),
-    },
-    **{"GroupNormalization": (1,), "Rescaling": (1 / 255,)},
+    **{"Dense": (10,), "Activation": ("relu",), "Dropout": (0.5,), "Resizing": (32, 32)},
+    **{"Reshape": ((-1,),), "Permute": ((2, 1, 3),), "GroupNormalization": (1,)},
+    "Rescaling": (1 / 255,),
 }
 
 
