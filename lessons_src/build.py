@@ -24,11 +24,14 @@ from classroom.notebooks import from_text
 from cnnlab.files import written_whole
 from cnnlab.pieces import networks
 from nbclient import NotebookClient
+from rules import answers, asks, broken
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = ROOT / "lessons_src" / "chapters"
 PACKAGE = ROOT / "lessons_src" / "cnnlab"
 RESULTS = ROOT / "results"
+
+HIDDEN = {"hide-input", "hide-cell", "remove-input"}
 
 # Runs in the kernel before the first cell: notes every file that is opened, and every folder that
 # is listed.
@@ -47,8 +50,27 @@ _opened = _watch()
 
 
 def read(source):
-    """The notebook that a chapter source describes, not executed."""
-    return from_text(source.read_text(encoding="utf-8"))
+    """The notebook that a chapter source describes, not executed.
+
+    Code that the site hides is collapsed in JupyterLab and Colab, too. A question's code is not
+    shown at all, since it explains the wrong answers.
+    """
+    notebook = from_text(source.read_text(encoding="utf-8"))
+    for cell in notebook.cells:
+        if cell.cell_type != "code":
+            continue
+        tags = cell.metadata.setdefault("tags", [])
+        if name := asks(cell.source):
+            tags.append("remove-input")
+            cell.metadata["cnnlab"] = {"asks": name}
+        if names := answers(cell.source):
+            cell.metadata["cnnlab"] = {"answers": names}
+        if HIDDEN & set(tags):
+            cell.metadata.setdefault("jupyter", {})["source_hidden"] = True
+            cell.metadata["cellView"] = "form"
+        if not tags:
+            del cell.metadata["tags"]
+    return notebook
 
 
 def execute(notebook):
@@ -59,6 +81,7 @@ def execute(notebook):
         **os.environ,
         "CNNLAB_TIER": "sample",
         "CUDA_VISIBLE_DEVICES": "-1",
+        "CNNLAB_SITE": "1",  # the site loads the scripts of live pieces by itself
         "PYTHONPATH": str(PACKAGE.parent),  # this package, whichever one is installed
     }
     with client.setup_kernel(cwd=str(ROOT / "book"), env=environment):
@@ -165,6 +188,8 @@ def main(arguments=None):
             continue
         target = ROOT / "book" / f"{source.stem}.ipynb"
         notebook, start = read(source), time.perf_counter()
+        for problem in broken(notebook):
+            print(f"{source.name}: {problem}")
         old = nbformat.read(target, as_version=4) if target.exists() else None
         why = ["asked for"] if options.all else reasons(notebook, old, digests())
         if why:

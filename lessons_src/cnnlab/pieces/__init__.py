@@ -6,13 +6,15 @@ page, without a network.
 """
 
 import json
+import os
 import re
 from html import escape
 from pathlib import Path
 
 from cnnlab.pieces import given, networks
+from cnnlab.pieces.predictions import answer, ask
 
-__all__ = ["PIECES", "Piece", "show"]
+__all__ = ["PIECES", "Piece", "answer", "ask", "show"]
 
 FOLDER = Path(__file__).parent
 
@@ -21,25 +23,36 @@ def scripts(name):
     """The names of the scripts that a piece is made of, in the order in which they are loaded."""
     text = (FOLDER / "load.js").read_text("utf-8")
     needs = json.loads(re.search(r"const NEEDS = (\{.*?\});", text, re.DOTALL)[1])
-    return [*needs["every piece"], *needs.get(name, []), name]
+    return [*needs.get(name, needs["every other"]), name]
+
+
+def element(name, start, inside):
+    """The HTML of a custom element, with the scripts that make it live.
+
+    `make lessons` sets CNNLAB_SITE, since the pages of the website load the scripts by themselves.
+    """
+    data = escape(json.dumps(start, separators=(",", ":"), allow_nan=False))
+    html = f'<cnn-{name} data-given="{data}">{inside}</cnn-{name}>'
+    if os.environ.get("CNNLAB_SITE"):
+        return html
+    parts = [part for part in scripts(name) if part != "lenet5" or "network" not in start]
+    code = "\n".join((FOLDER / f"{part}.js").read_text("utf-8") for part in parts)
+    return f"{html}\n<script>\n{code}</script>"
 
 
 class Piece:
     """A live piece, ready to be shown; `html` is all of it."""
 
     def __init__(self, name, start):
+        inside = (
+            f"<p>The live piece “{name}” runs in a notebook that you trust: run this cell "
+            "yourself. On the website it runs without asking.</p>"
+        )
+        self.name = name
         try:
-            data = escape(json.dumps(start, separators=(",", ":"), allow_nan=False))
+            self.html = element(name, start, inside)
         except ValueError:
             raise ValueError(f"{name} was given a number that is not finite.") from None
-        parts = [part for part in scripts(name) if part != "lenet5" or "network" not in start]
-        code = "\n".join((FOLDER / f"{part}.js").read_text("utf-8") for part in parts)
-        self.name = name
-        self.html = (
-            f'<cnn-{name} data-given="{data}"><p>The live piece “{name}” runs in a notebook that '
-            "you trust: run this cell yourself. On the website it runs without asking.</p>"
-            f"</cnn-{name}>\n<script>\n{code}</script>"
-        )
 
     def __repr__(self):
         return f"The live piece {self.name!r}. It needs a notebook or a browser to show."

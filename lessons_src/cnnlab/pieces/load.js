@@ -3,9 +3,11 @@
 {
   // Which scripts a piece needs beside its own. In a notebook, cnnlab.pieces reads this table, too.
   const NEEDS = {
-    "every piece": ["piece", "grid", "plot", "arrays"],
-    "digit-pad": ["network", "lenet5", "ink"],
-    "network-ledger": ["keras", "fields", "counting", "keras-code"]
+    "every other": ["piece", "grid", "plot", "arrays"],
+    "digit-pad": ["piece", "grid", "plot", "arrays", "network", "lenet5", "ink"],
+    "network-ledger": ["piece", "grid", "plot", "arrays", "keras", "fields", "counting", "keras-code"],
+    "prediction": ["piece", "predictions"],
+    "answer": ["piece", "predictions"]
   };
   const here = document.currentScript.src.replace(/load\.js.*$/, "");
   const load = (name) => {
@@ -17,7 +19,7 @@
   document.addEventListener("DOMContentLoaded", () => {
     const tags = [...document.querySelectorAll("article *")].map((node) => node.localName);
     const pieces = new Set(tags.filter((tag) => tag.startsWith("cnn-")).map((tag) => tag.slice(4)));
-    if (pieces.size) NEEDS["every piece"].forEach(load);
-    pieces.forEach((piece) => [...(NEEDS[piece] ?? []), piece].forEach(load));
+    const scripts = [...pieces].flatMap((piece) => [...(NEEDS[piece] ?? NEEDS["every other"]), piece]);
+    new Set(scripts).forEach(load);
   });
 }

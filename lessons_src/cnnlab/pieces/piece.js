@@ -308,10 +308,17 @@ globalThis.cnn ??= {};
     };
   }
 
+  // A line of text as HTML, with `code`, *emphasis* and **strong emphasis**.
+  function inline(text) {
+    const safe = String(text).replace(/[&<>]/g, (sign) => `&#${sign.charCodeAt(0)};`);
+    return safe.replace(/`(.+?)`/g, "<code>$1</code>").replace(/\*\*(.+?)\*\*/g, "<strong>$1</strong>")
+      .replace(/\*(.+?)\*/g, "<em>$1</em>");
+  }
+
   // Make the element <cnn-NAME>. A notebook runs this again with every output: the first one stays.
   function define(name, piece) {
     if (!customElements.get(`cnn-${name}`)) customElements.define(`cnn-${name}`, piece);
   }
 
-  Object.assign(cnn, { Piece, make, rgba, short, full, equals, random, define });
+  Object.assign(cnn, { Piece, make, rgba, short, full, equals, random, inline, define });
 }
