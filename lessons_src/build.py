@@ -6,9 +6,8 @@ live pieces, or of the records in results/. Which files these are is noted in th
 runs, with a digest of each, so that no clock is asked and a fresh clone executes nothing. Where
 only prose has changed the outputs stay. New versions of libraries are not noticed: there is --all.
 
-The notebooks run on the built-in data, so that anyone can reproduce every output. The alt text of a
-picture, which the picture computes and shows as its plain-text form, is copied to where the site
-looks for it. The scripts that Python writes for the live pieces are written first.
+The notebooks run on the built-in data, so that anyone can reproduce every output. The scripts that
+Python writes for the live pieces are written first.
 """
 
 import argparse
@@ -24,7 +23,7 @@ from classroom.notebooks import from_text
 from cnnlab.files import written_whole
 from cnnlab.pieces import networks
 from nbclient import NotebookClient
-from rules import answers, asks, broken
+from rules import answers, asks, broken, given_away
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = ROOT / "lessons_src" / "chapters"
@@ -96,7 +95,6 @@ def execute(notebook):
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs = [o for o in cell.outputs if o.get("name") != "stderr"]
-            describe(cell)
 
 
 def digests():
@@ -145,15 +143,6 @@ def keep_outputs(notebook, old):
     new, old = ([c for c in book.cells if c.cell_type == "code"] for book in (notebook, old))
     for cell, before in zip(new, old, strict=True):
         cell.outputs, cell.execution_count = before.outputs, before.execution_count
-        describe(cell)
-
-
-def describe(cell):
-    """Give the cell's picture its alt text on the site."""
-    for output in cell.outputs:
-        if "image/png" in output.get("data", {}):
-            image = cell.metadata.setdefault("mystnb", {}).setdefault("image", {})
-            image["alt"] = output.data["text/plain"]
 
 
 def write(path, text):
@@ -169,6 +158,7 @@ def write(path, text):
 SCRIPTS = [
     (PACKAGE / "pieces" / "keras.js", networks.keras_script),
     (PACKAGE / "pieces" / "lenet5.js", networks.lenet5_script),
+    (PACKAGE / "pieces" / "lenet5-varied.js", networks.varied_script),
 ]
 
 
@@ -198,6 +188,8 @@ def main(arguments=None):
             print(f"{time.perf_counter() - start:.0f} s")
         else:
             keep_outputs(notebook, old)
+        for problem in given_away(notebook):
+            print(f"{source.name}: {problem}")
         changed = write(target, nbformat.writes(notebook) + "\n")
         if not why:
             print(f"{source.stem}{': its prose has changed' if changed else ' is up to date'}")

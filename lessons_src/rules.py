@@ -1,10 +1,13 @@
 """What a chapter's cells must keep to, so that a reader commits before seeing.
 
-`broken` names, in words, each place where a chapter does not; `make lessons` prints it.
+`broken` names, in words, each place where a chapter does not, and `given_away` each answer that
+stands above its question; `make lessons` prints both.
 """
 
 import ast
+import json
 import re
+from html import unescape
 
 # Tags of cells whose code a reader does not see unless they open it.
 FOLDED = {"hide-input", "hide-cell", "remove-input"}
@@ -101,3 +104,54 @@ def _typed(value):
         if not known:
             return ast.unparse(part)
     return None
+
+
+def given_away(notebook):
+    """Sentences that name each answer which an executed chapter shows above its question.
+
+    Looked for are numbers of three digits and more, and the words of the right option, unless
+    another option is named above, too.
+    """
+    above = ""
+    for cell in notebook.cells:
+        if name := asks(cell.source) if cell.cell_type == "code" else None:
+            question, truth = _shown(notebook, "prediction", name), _shown(notebook, "answer", name)
+            told, words = above.lower().replace(",", ""), truth["words"].lower().replace(",", "")
+            if question["kind"] == "options" and "numbers" not in question:
+                others = [o.lower().replace(",", "") for o in question["options"]]
+                others = [option for option in others if option != words]
+                found = words in told and not any(option in told for option in others)
+            else:
+                number = re.match(r"−?[\d.]+", words)
+                long = number and sum(map(str.isdigit, number[0])) > 2
+                found = long and re.search(rf"(?<![\d.]){re.escape(number[0])}(?![\d.]*\d)", told)
+            if found:
+                yield f"the answer to {name!r}, {truth['words']}, stands above the question"
+        above += _seen(cell)
+
+
+def _seen(cell):
+    """What a reader of the site sees of a cell, as text."""
+    if cell.cell_type != "code":
+        return cell.source + "\n"
+    if "hide-cell" in cell.metadata.get("tags", []):
+        return ""
+    shown = [cell.source] if visible(cell) else []
+    for output in cell.outputs:
+        data = output.get("data", {})
+        html = re.sub(r"<[^>]*>", " ", data.get("text/html", ""))
+        shown += [output.get("text", ""), data.get("text/markdown", ""), unescape(html)]
+        shown += [] if html else [data.get("text/plain", "")]
+    return "\n".join(shown) + "\n"
+
+
+def _shown(notebook, element, name):
+    """What the element of a question or of its answer was given."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            html = output.get("data", {}).get("text/html", "")
+            for data in re.findall(rf'<cnn-{element} data-given="([^"]*)"', html):
+                given = json.loads(unescape(data))
+                if given["name"] == name:
+                    return given
+    raise LookupError(f"the notebook shows no {element} {name!r}: run `make lessons`")

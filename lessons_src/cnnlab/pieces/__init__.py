@@ -12,9 +12,9 @@ from html import escape
 from pathlib import Path
 
 from cnnlab.pieces import given, networks
-from cnnlab.pieces.predictions import answer, ask
+from cnnlab.pieces.predictions import answer, ask, calibration
 
-__all__ = ["PIECES", "Piece", "answer", "ask", "show"]
+__all__ = ["PIECES", "Piece", "answer", "ask", "calibration", "show"]
 
 FOLDER = Path(__file__).parent
 
@@ -35,7 +35,8 @@ def element(name, start, inside):
     html = f'<cnn-{name} data-given="{data}">{inside}</cnn-{name}>'
     if os.environ.get("CNNLAB_SITE"):
         return html
-    parts = [part for part in scripts(name) if part != "lenet5" or "network" not in start]
+    own = "network" in start
+    parts = [part for part in scripts(name) if not (own and part.startswith("lenet5"))]
     code = "\n".join((FOLDER / f"{part}.js").read_text("utf-8") for part in parts)
     return f"{html}\n<script>\n{code}</script>"
 

@@ -11,7 +11,7 @@ import math
 import re
 from html import escape
 
-__all__ = ["answer", "ask"]
+__all__ = ["answer", "ask", "calibration"]
 
 _asked = {}  # name → Question; a kernel's own
 
@@ -147,6 +147,23 @@ def answer(name, value):
     end = "" if words.endswith((".", "?", "!")) else "."
     fallback = f"<p><strong>Answer: {_inline(words)}{end}</strong> {_inline(remark)}</p>"
     _show("answer", start, fallback, f"Answer: {words}{end} {remark}".rstrip())
+
+
+def calibration(network):
+    """Show how sure a network is and how often it is right, beside the reader's own predictions.
+
+    Args:
+        network: (mean probability, fraction that is right) of each bin, both in [0, 1].
+
+    Raises:
+        ValueError: if a number lies outside.
+    """
+    points = [[float(sure), float(right)] for sure, right in network]
+    if not all(0 <= value <= 1 for point in points for value in point):
+        raise ValueError(f"Probabilities and fractions lie between 0 and 1, got {points}.")
+    words = "; ".join(f"{sure:.0%} sure, {right:.0%} right" for sure, right in points)
+    fallback = f"<p>The network: {words}. Your own predictions need a page with scripts.</p>"
+    _show("calibration", {"network": sorted(points)}, fallback, f"The network: {words}.")
 
 
 def _same(a, b):
