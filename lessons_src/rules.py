@@ -116,9 +116,9 @@ def given_away(notebook):
     for cell in notebook.cells:
         if name := asks(cell.source) if cell.cell_type == "code" else None:
             question, truth = _shown(notebook, "prediction", name), _shown(notebook, "answer", name)
-            told, words = above.lower().replace(",", ""), truth["words"].lower().replace(",", "")
+            told, words = _bare(above), _bare(truth["words"])
             if question["kind"] == "options" and "numbers" not in question:
-                others = [o.lower().replace(",", "") for o in question["options"]]
+                others = [_bare(option) for option in question["options"]]
                 others = [option for option in others if option != words]
                 found = words in told and not any(option in told for option in others)
             else:
@@ -128,6 +128,11 @@ def given_away(notebook):
             if found:
                 yield f"the answer to {name!r}, {truth['words']}, stands above the question"
         above += _seen(cell)
+
+
+def _bare(text):
+    """A text in small letters, with no marks of emphasis, nor of thousands: 30000."""
+    return re.sub(r"[*`]|(?<=\d)[,_](?=\d)", "", text.lower())
 
 
 def _seen(cell):

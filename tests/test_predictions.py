@@ -141,7 +141,8 @@ def notebook(new_context, shown):
 
     def open_page(outputs, context=None, width=700):
         html = "".join(output["text/html"] for output in outputs)
-        page = f'<!doctype html><html lang="en"><title>t</title><body><main><h1>t</h1>{html}</main>'
+        head = '<!doctype html><html lang="en"><meta charset="utf-8"><title>t</title>'
+        page = f"{head}<body><main><h1>t</h1>{html}</main>"
         if context is None:
             context = new_context(viewport={"width": width, "height": 900}, reduced_motion="reduce")
             contexts.append(context)
@@ -262,9 +263,9 @@ def test_guessing_exactly_by_factor_and_with_a_slider(shown, notebook):
 def test_putting_things_into_order_with_the_keyboard(shown, notebook):
     things = ["dense", "conv", "pool", "flatten"]
     ask("order", "From few weights to many", order=things)
-    answer("order", {"dense": 30, "conv": 20, "pool": 1, "flatten": 0})
+    answer("order", {"dense": 0, "conv": 20, "pool": 1, "flatten": 30})
     tab = notebook(shown)
-    wanted = ["flatten", "pool", "conv", "dense"]
+    wanted = ["dense", "pool", "conv", "flatten"]
     for place, thing in enumerate(wanted):
         items = [re.sub(r"\W", "", text) for text in tab.locator("ol li").all_inner_texts()]
         for _ in range(items.index(thing) - place):
@@ -272,7 +273,7 @@ def test_putting_things_into_order_with_the_keyboard(shown, notebook):
             tab.keyboard.press("Enter")
             assert f"{thing} is now number" in tab.question.get_by_role("status").inner_text()
     tab.commit(90)
-    assert tab.answer.inner_text().startswith("Right. Answer: flatten < pool < conv < dense.")
+    assert tab.answer.inner_text().startswith("Right. Answer: dense < pool < conv < flatten.")
 
 
 def test_show_me(shown, notebook):
