@@ -64,9 +64,7 @@ grade: $(READY)  ## grade a class: FROM=submissions/ TO=grades/ (ASSIGNMENT= CLA
 		$(if $(SECONDS),--cell-seconds $(SECONDS)) $(if $(UNSAFE),--unsafe)
 
 lab: $(READY)  ## open your own copy of the lessons (folder work/) in JupyterLab
-	@mkdir -p work/assignments
-	@cd book && for f in *.ipynb *.md stills assignments/*.ipynb; do \
-		[ -e "../work/$$f" ] || cp -r "$$f" "../work/$$f"; done
+	$(BIN)/python -m classroom.notebooks book work
 	$(BIN)/jupyter lab work
 
 bench: $(READY)  ## time our convolution beside TensorFlow and SciPy, and our grading beside nbgrader's

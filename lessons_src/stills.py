@@ -11,15 +11,20 @@ from browser import chromium
 from cnnlab import pieces
 
 FOLDER = Path(__file__).resolve().parent.parent / "book" / "stills"
+COMPACT = "digit-pad-compact"  # as the first page shows it
 
 
 def main():
     FOLDER.mkdir(exist_ok=True)
     with chromium() as browser:
         page = browser.new_page(viewport={"width": 720, "height": 900}, reduced_motion="reduce")
-        for name in sys.argv[1:] or pieces.PIECES:
-            page.set_content(f"<body style='background: #fff'>{pieces.show(name).html}")
-            page.locator(f"cnn-{name} section").screenshot(path=FOLDER / f"{name}.png")
+        for name in sys.argv[1:] or [*pieces.PIECES, COMPACT]:
+            piece = name.removesuffix("-compact")
+            html = pieces.show(piece).html
+            if name == COMPACT:
+                html = html.replace(f"<cnn-{piece}", f"<cnn-{piece} compact", 1)
+            page.set_content(f"<body style='background: #fff'>{html}")
+            page.locator(f"cnn-{piece} section").screenshot(path=FOLDER / f"{name}.png")
 
 
 if __name__ == "__main__":

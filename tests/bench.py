@@ -21,6 +21,7 @@ from cnnlab import pieces
 from cnnlab.conv import conv2d, conv2d_loops
 from cnnlab.data import shapes
 from scipy import signal
+from serving import served
 
 SUBMISSIONS = 6
 MASTER = """---
@@ -117,6 +118,7 @@ def main():
     (a,) = medians(lambda: shapes(2_000))
     print(f"\n`shapes` draws {2_000 / a:,.0f} images a second   target >= 5,000")
     reading()
+    arriving()
     grading()
 
 
@@ -143,6 +145,47 @@ def reading():
         network, frame = tab.locator("cnn-digit-pad").evaluate(measure)
     print(f"\ndigit-pad: {network:.1f} ms a prediction   target < 10")
     print(f"{frame:.1f} ms from the pen to all pictures   target < 16")
+
+
+# A slow phone: 1.6 Mbit/s, an answer after 150 ms, a quarter of this processor.
+PHONE = {"offline": False, "latency": 150, "downloadThroughput": 2e5, "uploadThroughput": 1e5}
+# When a page first shows something, and when a piece on it can be used.
+WATCH = """
+    new PerformanceObserver((list) => { window.painted ??= list.getEntries()[0].startTime; })
+        .observe({ type: "paint", buffered: true });
+    (function look() {
+        const piece = document.querySelector("cnn-digit-pad");
+        if (piece?.network && piece.words.textContent) window.live = performance.now();
+        else requestAnimationFrame(look);
+    })();
+"""
+
+
+def arriving():
+    """What a page of the built site weighs, and when its live piece can be used on a slow phone."""
+    site = Path(__file__).resolve().parent.parent / "_build" / "html"
+    if browser.PROGRAM is None or not (site / "index.html").exists():
+        print(f"\nThe site is not timed. {browser.MISSING if site.exists() else 'Run make book.'}")
+        return
+    print("\nOn a slow phone (1.6 Mbit/s, 150 ms, a quarter of this processor)")
+    with browser.chromium() as chromium, served(site) as address:
+        for name, weight, target in (("index", 250, 3), ("07-lenet-mnist", 700, 5)):
+            tab = chromium.new_page(viewport={"width": 390, "height": 844})
+            network, sizes = tab.context.new_cdp_session(tab), []
+            network.on(
+                "Network.loadingFinished", lambda e, s=sizes: s.append(e["encodedDataLength"])
+            )
+            network.send("Network.enable")
+            network.send("Network.emulateNetworkConditions", PHONE)
+            network.send("Emulation.setCPUThrottlingRate", {"rate": 4})
+            tab.add_init_script(WATCH)
+            tab.goto(f"{address}/book/{name}.html", wait_until="networkidle")
+            tab.wait_for_function("window.live")
+            painted, live = tab.evaluate("[painted, live]")
+            print(
+                f"{name}: {sum(sizes) / 1e3:.0f} kB   target < {weight}; painted after "
+                f"{painted / 1e3:.1f} s, piece live after {live / 1e3:.1f} s   target < {target}"
+            )
 
 
 def grading():

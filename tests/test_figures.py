@@ -1,12 +1,15 @@
-"""Pictures: that they are pictures, and that their words say what they show."""
+"""Figures and tables: what they look like, and that their words say what they show."""
 
-import struct
+import base64
+import io
+import re
+import xml.etree.ElementTree as xml
 
 import IPython.display
 import numpy as np
 import pytest
+from bs4 import BeautifulSoup
 from cnnlab.figures import (
-    Picture,
     bars,
     confusion,
     curve_panels,
@@ -18,45 +21,145 @@ from cnnlab.figures import (
     numbers,
     runs,
     say,
+    table,
     ties,
 )
+from PIL import Image
+from website.pictures import in_page
+
+PHONE = 300  # pixels that a page gives a figure on a small phone, at least
+RANDOM = np.random.default_rng(0).random
+
+
+def seen(shown):
+    return BeautifulSoup(shown._repr_html_(), "html.parser")
+
+
+def inside(image):
+    """What is in an image of a page."""
+    assert image["src"].startswith("data:image/")
+    return base64.b64decode(image["src"].split(",")[1])
+
+
+def plots(picture):
+    """The plots of a picture, without its key."""
+    found = seen(picture).select(".cnn-panel img[src*=svg]")
+    return [xml.fromstring(inside(image)) for image in found]
+
+
+def pixels(picture):
+    """The images of a picture, as arrays."""
+    found = seen(picture).select(".cnn-panel img[src*=png]")
+    return [np.asarray(Image.open(io.BytesIO(inside(image)))) for image in found]
+
+
+def texts(picture):
+    """All that can be read in a picture."""
+    drawn = [node.text for plot in plots(picture) for node in plot.iter() if node.text]
+    return " ".join([*drawn, seen(picture).get_text(" ")])
 
 
 def check(picture, *words):
-    """Assert that this is a PNG with an alt text that holds these words."""
-    assert isinstance(picture, Picture)
-    assert picture.png.startswith(b"\x89PNG\r\n\x1a\n") and len(picture.png) > 1000
+    """Assert that this is one image for those who hear it, and that its words hold these."""
+    html = seen(picture)
+    figure = html.find(class_="cnn-figure")
+    assert figure["role"] == "img" and figure["aria-label"] == picture.alt == repr(picture)
+    assert html.select_one(".cnn-panel img")["alt"] == picture.alt  # where roles are dropped
     assert picture.alt and picture.alt == " ".join(picture.alt.split())
-    assert repr(picture) == picture.alt
+    for image in html.find_all("img"):
+        assert int(image["width"]) and int(image["height"])  # so that nothing jumps
     for word in words:
         assert str(word) in picture.alt
 
 
-def pixels_wide(picture):
-    return struct.unpack(">I", picture.png[16:20])[0]
+ROWS = {"MLP": {"moved": [0.25, 0.5, 0.75]}, "CNN": {"moved": [0.9, 0.9, 0.9]}}
+LINES = {"train": [[3.0, 2.0, 1.0], [5.0, 2.0, 0.5]], "test": [4.0, 3.0, 2.5]}
 
 
-def test_a_picture_shows_itself_and_falls_back_on_its_words():
-    picture = Picture(lambda figure: figure.subplots(), "a  frame\n and nothing in it", (3, 2))
-    check(picture, "a frame and nothing in it")
-    data, metadata = picture._repr_mimebundle_()
-    assert data == {"image/png": picture.png, "text/plain": picture.alt}
-    assert metadata["image/png"]["width"] == 3 * 96
-    assert pixels_wide(picture) > 3 * 96  # sharp on fine screens
+def bowl(w, b):
+    return w**2 + b**2
 
 
-def test_the_same_picture_has_the_same_bytes():
+PLOTS = {
+    "curves": curves(LINES, x_label="epoch", y_label="loss", title="t", alt="Both fall."),
+    "panels": curve_panels(
+        {name: ([0, 2, 4], {"a": [0.9, 0.5, 0.7], "b": [0.9, 0.4, 0.7]}) for name in "xyz"},
+        y_label="accuracy",
+        percent=True,
+    ),
+    "fits": fits([0, 1], [0, 2], {"line": {"fit": lambda x: 2 * x}}, window=(-1, 3)),
+    "descent": descent(bowl, {"slow": [[2, 0], [1, 0]]}, best=(0, 0), window=(-3, 3, -3, 3)),
+    "bars": bars({"all": {"net": {"cat": 0.2}, "guess": {"cat": 0.5}}}, x_label="share"),
+    "runs": runs(ROWS, x_label="accuracy", percent=True, guess=0.1),
+}
+
+
+@pytest.mark.parametrize("name", PLOTS)
+def test_a_plot_is_drawn_for_a_phone(name):
+    picture = PLOTS[name]
+    check(picture)
+    few = int(re.search(r"--few: (\d)", str(seen(picture)))[1])
+    for plot in plots(picture):
+        assert few * float(plot.get("width")) + 8 * (few - 1) <= PHONE
+        sizes = re.findall(r"font-size: ([\d.]+)px", xml.tostring(plot, encoding="unicode"))
+        assert sizes and min(map(float, sizes)) >= 10
+
+
+@pytest.mark.parametrize("name", PLOTS)
+def test_a_plot_takes_its_colours_from_the_page_and_leaves_the_page_alone(name):
+    for image in seen(PLOTS[name]).select("img[src*=svg]"):
+        svg = inside(image).decode()
+        assert "var(--cnn-" in svg and "<style" not in svg and "<metadata" not in svg
+        without = re.sub(r"var\(--cnn-\w+, #\w+\)", "", svg)
+        assert not re.search(r"#[0-9a-f]{6}", without), "a colour that no theme can change"
+
+
+@pytest.mark.parametrize("name", PLOTS)
+def test_on_the_site_plots_are_part_of_the_page(name):
+    html = BeautifulSoup(in_page(PLOTS[name]._repr_html_()), "html.parser")
+    assert not html.find("img") and html.find("svg")
+    names = [node["id"] for node in html.find_all(id=True)]
+    assert len(names) == len(set(names))
+
+
+def test_two_plots_on_one_page_share_no_names():
+    both = [PLOTS["curves"], curves(LINES, x_label="step", y_label="loss")]
+    first, second = ({n.get("id") for p in plots(b) for n in p.iter()} - {None} for b in both)
+    assert first and not first & second
+
+
+def test_images_stay_images_on_the_site():
+    html = images(RANDOM((1, 8, 8)))._repr_html_()
+    assert in_page(html) == html
+
+
+def test_the_same_picture_is_the_same_text():
     """So that rebuilding the notebooks changes nothing."""
-    matrix = np.arange(12).reshape(3, 4)
-    assert numbers(("a", matrix)).png == numbers(("a", matrix)).png
+    again = curves(LINES, x_label="epoch", y_label="loss", title="t", alt="Both fall.")
+    assert again._repr_html_() == PLOTS["curves"]._repr_html_()
 
 
 def test_drawing_leaves_matplotlib_as_it_was():
     import matplotlib
 
     before = dict(matplotlib.rcParams)
-    numbers(("a", np.eye(2)))
+    curves(LINES, x_label="epoch", y_label="loss")
     assert dict(matplotlib.rcParams) == before
+
+
+def test_what_a_key_says_is_what_is_drawn():
+    key = seen(PLOTS["curves"]).find(class_="cnn-key")
+    assert [span.get_text(strip=True) for span in key.find_all("span")] == ["train", "test"]
+    colour = re.compile(r"stroke: (var\([^)]*\))")
+    drawn = colour.findall(xml.tostring(plots(PLOTS["curves"])[0], "unicode"))
+    for image in key.find_all("img"):
+        assert colour.search(inside(image).decode())[1] in drawn
+
+
+def test_a_name_that_is_no_html():
+    picture = curves({"<b> & co": [1, 2]}, x_label="<i>", y_label='"y"', title="<u>")
+    check(picture, '"y" against <i>', "<b> & co")
+    assert not seen(picture).find(["b", "i", "u"])
 
 
 def test_say_displays_markdown(monkeypatch):
@@ -72,58 +175,93 @@ def test_say_displays_markdown(monkeypatch):
     assert text.data == "There are **9** weights.\n\n$x^2$"
 
 
-@pytest.mark.parametrize("shape", [(7, 8, 8, 3), (7, 8, 8, 1), (7, 8, 8)])
-def test_images(shape):
-    pictures = np.random.default_rng(0).random(shape)
-    check(images(pictures, list("abcdefg"), columns=4, source="a test"), "7 images", "a test")
-    check(images(pictures, range(7)), "labelled 0, 1, 2, 3, 4, 5, 6")
-    check(images(pictures[:1]), "1 image ")
+@pytest.mark.parametrize("shape", [(7, 8, 9, 3), (7, 8, 9, 1), (7, 8, 9)])
+def test_images_are_shown_pixel_by_pixel(shape):
+    values = RANDOM(shape)
+    picture = images(values, list("abcdefg"), columns=4, source="a test", alt="Noise.")
+    kind = "colour" if shape[-1] == 3 else "grey"
+    check(picture, f"Noise. 7 {kind} images of 8 × 9 pixels in 2 rows of 4", "a test")
+    check(picture, "labelled a, b, c, d, e, f, g")
+    assert all(letter in texts(picture) for letter in "abcdefg")
+    for shown, value in zip(pixels(picture), values, strict=True):
+        assert np.array_equal(shown, np.squeeze(np.round(255 * value)))
 
 
-def test_numbers_are_all_in_the_words():
-    kernel = np.array([[0, -1], [-1, 0]])
-    means = np.array([[0.5, 2.0, 1 / 3]])
-    picture = numbers(("kernel", kernel), ("means", means), signs=("*",), mark=[(0, 0, 1, 2)])
-    check(picture, "kernel: 0 −1; −1 0.", "means: 0.5 2 0.33.")
+def test_one_image_is_no_plural():
+    check(images(RANDOM((1, 8, 8))), "1 grey image of 8 × 8 pixels. From this page.")
 
 
-def test_numbers_that_round_to_nothing_have_no_sign():
-    check(numbers(("small", np.array([[-0.001, 0.001]]))), "small: 0 0.")
+@pytest.mark.parametrize("columns, few", [(8, 4), (10, 5), (6, 3), (4, 4), (1, 1), (7, 3)])
+def test_on_a_phone_a_row_of_images_becomes_whole_rows_where_it_can(columns, few):
+    html = images(RANDOM((2 * columns, 8, 8)), columns=columns)._repr_html_()
+    assert f"--few: {few};" in html and f"repeat({columns}," in html
+
+
+def test_signed_maps_are_orange_above_zero_blue_below_and_let_the_paper_through_at_zero():
+    (shown,) = pixels(maps([np.array([[2.0, 0.0, -1.0]])], [""], alt="three cells"))
+    plus, zero, minus = shown[0].astype(int)
+    assert plus[0] > 200 and plus[0] > plus[1] > plus[2] and plus[3] == 255
+    assert zero[3] == 0
+    assert minus[2] > minus[1] > minus[0] and abs(minus[3] - 255 / 2) < 1
+
+
+def test_unsigned_maps_go_from_black_to_white():
+    one, flat = pixels(maps([[[3, 4, 5]], [[7, 7, 7]]], ["a", "b"], alt="grey", signed=False))
+    assert one.tolist() == [[0, 128, 255]] and flat.tolist() == [[0, 0, 0]]
 
 
 def test_maps_say_what_they_are_told_to():
     matrices = np.random.default_rng(0).normal(size=(5, 4, 6))
-    for signed in (True, False):
-        picture = maps(matrices, list("abcde"), alt="five kernels", columns=3, signed=signed)
-        check(picture, "five kernels")
+    picture = maps(matrices, list("abcde"), alt="five kernels", columns=3, signed=[True] * 5)
+    check(picture, "five kernels")
     check(maps(np.zeros((1, 3, 3)), ["nothing"], alt="all zero"), "all zero")
 
 
-def test_signed_maps_show_zero_white():
-    """And unsigned ones do not: there the smallest value is black."""
-    matrices = [np.full((2, 2), 0.0)]
-    matrices[0][0, 0] = 1
-    signed, unsigned = (maps(matrices, [""], alt="x", signed=s) for s in (True, False))
-    assert signed.png != unsigned.png
-    flipped = maps([-matrices[0]], [""], alt="x")
-    assert flipped.png != signed.png
-
-
 @pytest.mark.parametrize("weights", [9, 20])
-def test_ties(weights):
+def test_ties_have_one_colour_a_weight_and_none_where_there_is_none(weights):
     matrix = np.arange(-1, 35).reshape(6, 6) % weights
     matrix[0] = -1
-    picture = ties([matrix, matrix], ["one", "two"], count=[weights] * 2, alt=f"{weights} colours")
+    picture = ties([matrix], ["one"], count=[weights], alt=f"{weights} colours")
     check(picture, f"{weights} colours")
+    (shown,) = pixels(picture)
+    assert not shown[0, :, 3].any() and shown[1:, :, 3].all()
+    colours = {tuple(colour) for colour in shown[1:].reshape(-1, 4)}
+    assert len(colours) == len(np.unique(matrix[1:]))
+
+
+def test_ties_with_lines_between_blocks():
+    matrix = np.zeros((4, 6), int)
+    (plain,), (ruled,) = (
+        pixels(ties([matrix], [""], count=[9], alt="x", blocks=b)) for b in (None, (2, 3))
+    )
+    assert len(np.unique(plain.reshape(-1, 4), axis=0)) == 1
+    line = ruled.shape[0] // 2  # between the second row and the third
+    assert np.ptp(ruled[line, :, 0]) == 0 and (ruled[line, 1] != ruled[1, 1]).any()
 
 
 def test_curves_tell_where_each_line_begins_and_ends():
-    series = {"train": [[3.0, 2.0, 1.0], [5.0, 2.0, 0.5]], "test": [4.0, 3.0, 2.5]}
-    picture = curves(series, x_label="epoch", y_label="loss", title="t", alt="Both fall.")
-    check(picture, "loss against epoch", "train goes from 4 to 0.75", "test goes from 4 to 2.5")
-    check(picture, "Both fall.")
+    check(PLOTS["curves"], "loss against epoch", "train goes from 4 to 0.75")
+    check(PLOTS["curves"], "test goes from 4 to 2.5", "Both fall.")
     shares = curves({"net": [0.5, 0.975]}, x_label="epoch", y_label="accuracy", percent=True)
     check(shares, "net goes from 50.0% to 97.5%")
+
+
+def test_numbers_at_the_axes_are_those_of_the_data():
+    picture = curves({"a": [0.25, 1.5]}, x_label="x", y_label="y")
+    heights = {}
+    for node in plots(picture)[0].iter():
+        if re.fullmatch(r"[\d.]+", node.text or "") and float(node.get("x")) < 30:
+            heights[float(node.text)] = float(node.get("y"))
+    steps = np.diff(sorted(heights.items()), axis=0)
+    slopes = steps[:, 1] / steps[:, 0]
+    assert len(slopes) > 3 and np.allclose(slopes, slopes.mean(), rtol=0.02)
+
+
+def test_many_lines_all_look_different():
+    names = list("abcdefghij")
+    key = seen(curves({name: [1, 2] for name in names}, x_label="x", y_label="y"))
+    looks = {image["src"] for image in key.select(".cnn-key img")}
+    assert len(looks) == len(names)
 
 
 def test_fits_tell_how_far_each_curve_goes():
@@ -131,17 +269,19 @@ def test_fits_tell_how_far_each_curve_goes():
     check(picture, "2 points between 0 and 2", "line: fit runs between 0 and 2", "Up.")
 
 
-def test_curve_panels_tell_the_same_for_each_panel():
-    panels = {"pixels": ([0, 2, 4], {"net": [[0.9, 0.5, 0.7], [0.9, 0.4, 0.7]]})}
+def test_curve_panels_tell_the_same_for_each_panel_and_have_one_scale():
+    panels = {
+        "pixels": ([0, 2, 4], {"net": [[0.9, 0.5, 0.7], [0.9, 0.4, 0.7]]}),
+        "degrees": ([0, 1], {"net": [[0.9, 0.8]]}),
+    }
     picture = curve_panels(panels, y_label="accuracy", percent=True, alt="It dips.")
     check(picture, "accuracy", "against pixels, net goes from 90.0% at 0 to 70.0% at 4")
     check(picture, "lowest point of 45.0%", "It dips.")
+    ticks = [{n.text for n in plot.iter() if "%" in (n.text or "")} for plot in plots(picture)]
+    assert ticks[0] == ticks[1]
 
 
 def test_descent_tells_how_far_down_each_path_gets():
-    def bowl(w, b):
-        return w**2 + b**2
-
     paths = {"slow": [[2, 0], [1, 0]], "done": [[2, 0], [1, 1], [0, 0]]}
     picture = descent(bowl, paths, best=(0, 0), window=(-3, 3, -3, 3), alt="Two paths.")
     check(
@@ -154,22 +294,115 @@ def test_bars_name_the_longest():
     panels = {"all": {"net": {"cat": 0.2, "dog": 0.7}, "guess": {"cat": 0.5, "dog": 0.001}}}
     picture = bars(panels, x_label="share", percent=True)
     check(picture, "share", "all:", "net, most in dog (70%)", "guess, most in cat (50%)")
+    assert all(word in texts(picture) for word in ("cat", "dog", "70%", "<1%"))
 
 
 def test_runs_tell_mean_and_spread():
-    results = {"MLP": {"moved": [0.25, 0.5, 0.75]}, "CNN": {"moved": [0.9, 0.9, 0.9]}}
-    picture = runs(results, x_label="accuracy", percent=True, guess=0.1)
-    check(picture, "accuracy, 3 runs each", "MLP, moved: 50.0% (25.0% to 75.0%)")
-    check(picture, "CNN, moved: 90.0% (90.0% to 90.0%)")
+    check(PLOTS["runs"], "accuracy, 3 runs each", "MLP, moved: 50.0% (25.0% to 75.0%)")
+    check(PLOTS["runs"], "CNN, moved: 90.0% (90.0% to 90.0%)")
+    assert "50.0% (25.0% to 75.0%)" in texts(PLOTS["runs"])
+
+
+def cells(shown):
+    """The rows of each table, as texts."""
+    return [
+        [
+            [cell.get_text().replace("\u00a0", " ") for cell in row.find_all(["td", "th"])]
+            for row in one.find_all("tr")
+        ]
+        for one in seen(shown).find_all("table")
+    ]
+
+
+def test_numbers_are_tables_and_all_in_the_words():
+    kernel = np.array([[0, -1], [-1, 0]])
+    means = np.array([[0.5, 2.0, 1 / 3]])
+    shown = numbers(("kernel", kernel), ("means", means), signs=("*",), mark=[(0, 0, 1, 2)])
+    assert cells(shown) == [[["0", "−1"], ["−1", "0"]], [["0.5", "2", "0.33"]]]
+    assert repr(shown) == (
+        "kernel, framed: row 1, columns 1 to 2: 0 −1; −1 0. * means: 0.5 2 0.33."
+    )
+    captions = [caption.get_text() for caption in seen(shown).find_all("caption")]
+    assert captions == ["kernel, framed: row 1, columns 1 to 2", "means"]
+    assert seen(shown).find(class_="cnn-sign").get_text() == "*"
+    framed = [cell.get("style", "").count("border-") for cell in seen(shown).find_all("td")]
+    assert framed[:4] == [3, 3, 0, 0] and not any(framed[4:])
+
+
+def test_numbers_are_orange_above_zero_and_blue_below():
+    styles = [td.get("style", "") for td in seen(numbers(("n", np.array([[4, 0, -2]]))))("td")]
+    assert "213, 94, 0, 0.45" in styles[0] and styles[1] == "" and "0, 114, 178" in styles[2]
+
+
+def test_numbers_that_round_to_nothing_have_no_sign():
+    assert cells(numbers(("small", np.array([[-0.001, 0.001]])))) == [[["0", "0"]]]
 
 
 def test_confusion_counts_and_names_the_worst_mistake():
     truth, predicted = [0, 0, 0, 1, 1, 2, 2, 2], [0, 1, 0, 1, 2, 0, 0, 2]
-    picture = confusion(truth, predicted, ["cat", "dog", "fox"], source="a test")
-    check(picture, "a test", "4 of 8 right", "2 times, takes fox for cat")
+    shown = confusion(truth, predicted, ["cat", "dog", "fox"], source="a test")
+    for words in ("a test", "4 of 8 right", "2 times, takes fox for cat"):
+        assert words in repr(shown)
+    (rows,) = cells(shown)
+    assert rows[0] == ["", "cat", "dog", "fox"]
+    assert rows[1:] == [["cat", "2", "1", ""], ["dog", "", "1", "1"], ["fox", "2", "", "1"]]
+    heads = seen(shown).find_all("th")
+    assert [head["scope"] for head in heads] == ["col"] * 3 + ["row"] * 3
 
 
 def test_confusion_without_a_mistake_names_none():
-    picture = confusion([0, 1, 2], [0, 1, 2], ["cat", "dog", "fox"])
-    check(picture, "3 of 3 right")
-    assert "takes" not in picture.alt
+    shown = confusion([0, 1, 2], [0, 1, 2], ["cat", "dog", "fox"])
+    assert "3 of 3 right" in repr(shown) and "takes" not in repr(shown)
+
+
+def test_a_table_writes_each_kind_of_value():
+    shown = table(
+        {
+            "a": [784_000, 3.14159, 12345.6, None, (28, 28), [0.9, 1.0]],
+            (2, 2): [-1, 0.5, 0, "x", True, [0.25]],
+        },
+        ["what", "whole", "other", "large", "size", "any", "runs"],
+        formats={"runs": ".0%"},
+        caption="All kinds",
+        note="No more.",
+    )
+    assert cells(shown)[0][1:] == [
+        ["a", "784,000", "3.14", "12,346", "–", "28 × 28", "95% (90% to 100%)"],
+        ["2 × 2", "−1", "0.5", "0", "x", "yes", "25%"],
+    ]
+    lines = repr(shown).splitlines()
+    assert lines[0] == "All kinds" and lines[-1] == "No more."
+    assert "  ".join(cells(shown)[0][1][:1]) in lines[2] and "784,000" in lines[2]
+
+
+def test_a_table_can_be_heard():
+    html = seen(table({"net": [1, 2]}, ["network", "a", "b"], caption="Two numbers"))
+    assert html.caption.get_text() == "Two numbers"
+    assert [th["scope"] for th in html.find_all("th")] == ["col"] * 3 + ["row"]
+
+
+def test_numbers_stand_at_the_right_and_texts_at_the_left():
+    html = seen(table([["x", 1, "one"], ["y", None, "none"]], ["name", "n", "words"]))
+    sides = [re.search("left|right", cell["style"])[0] for cell in html.find_all(["th", "td"])]
+    assert sides == ["left", "right", "left"] * 3
+
+
+def test_a_table_of_single_values_in_one_format_with_a_row_in_bold():
+    shown = table(
+        {"max": 0.25, "mean": -0.00001}, ["pooling", "gain"], formats="+.1%", strong="max"
+    )
+    assert cells(shown)[0][1:] == [["max", "+25.0%"], ["mean", "0.0%"]]
+    bold = ["bold" in row.get("style", "") for row in seen(shown).find_all("tr")]
+    assert bold == [False, True, False]
+
+
+def test_a_table_that_does_not_fit_is_refused_in_words():
+    with pytest.raises(ValueError, match=r"row 'a' has 2 cells.*3 columns: x, y, z"):
+        table({"a": 1}, ["x", "y", "z"])
+    with pytest.raises(ValueError, match="formats names 'w', but the columns are x, y"):
+        table({"a": 1}, ["x", "y"], formats={"w": ".1%"})
+
+
+def test_a_table_shows_what_would_be_html_as_it_is():
+    shown = table({"<b>": "&"}, ["<i>", "y"], caption="<u>", note="<s>")
+    assert not seen(shown).find(["b", "i", "u", "s"]) and "&amp;" in shown._repr_html_()

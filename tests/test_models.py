@@ -154,7 +154,7 @@ def test_only_what_the_source_leaves_open_is_assumed_and_then_nothing_is_open(sy
 
 
 def test_the_variants_are_named_and_built_like_systems():
-    assert list(VARIANTS) == ["S2-printed", "challenge"]
+    assert list(VARIANTS) == ["S2-printed", "S15-varied", "challenge"]
     for key, system in VARIANTS.items():
         assert system.id == key and system.build().count_params() == system.parameters
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 from cnnlab.conv import dense_ties
-from cnnlab.windows import same_padding
+from cnnlab.windows import output_size
 from numpy.polynomial import Polynomial
 from test_pieces_curve import BETWEEN, measure, off, sine
 from test_pieces_descent import CRITICAL
@@ -16,16 +16,19 @@ CHAPTERS = Path(__file__).resolve().parent.parent / "lessons_src" / "chapters"
 def answer(piece):
     """The text under the question about a piece."""
     pages = [path.read_text("utf-8") for path in CHAPTERS.glob("*.md")]
-    (after,) = (page.split(f"</cnn-{piece}>")[1] for page in pages if f"</cnn-{piece}>" in page)
+    (after,) = (page.split(f"</cnn-{piece}>")[1] for page in pages if f"<cnn-{piece}>" in page)
     return re.search(r"<summary>Answer</summary>(.*?)</details>", after, re.S)[1]
 
 
 def test_conv_stepper():
+    def seen_by(stride):
+        """How many windows of 3 see each of 6 pixels."""
+        starts = np.arange(output_size(6, 3, strides=stride)) * stride
+        return [int(np.sum((starts <= pixel) & (pixel < starts + 3))) for pixel in range(6)]
+
     words = answer("conv-stepper")
-    assert (
-        same_padding(6, 2) == (0, 1) and "one zero is needed, and it stands on the right" in words
-    )
-    assert same_padding(6, 4) == (1, 2) and "one on the left, two on the right" in words
+    assert seen_by(2) == [1, 1, 2, 1, 1, 0] and "the last row and the last column" in words
+    assert seen_by(3) == [1, 1, 1, 1, 1, 1] and "At stride 3" in words
 
 
 def test_dense_to_conv():
@@ -84,6 +87,7 @@ def test_curve_fit():
 
 def test_digit_pad(open_piece):
     tab = open_piece("digit-pad")
+    tab.piece.locator("select[name=trained]").select_option("lenet5")
     says = {}
     for pixels in range(6):
         tab.piece.get_by_label("shift right").fill(str(pixels))

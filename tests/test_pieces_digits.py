@@ -1,18 +1,20 @@
 """The live piece digit-pad, operated in a real browser and compared with Keras."""
 
-import base64
 import json
+import re
 import shutil
+import string
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 from cnnlab import data, pieces, records
-from cnnlab.models import SYSTEMS
+from cnnlab.models import SYSTEMS, VARIANTS
 from keras import layers
 
-LENET = pieces.FOLDER / "lenet5.js"
+# Of each network that comes with the course: its script and the run whose weights it holds.
+SCRIPTS = {"varied": ("lenet5-varied.js", "S15-varied"), "lenet5": ("lenet5.js", "S15")}
 
 
 @pytest.fixture(scope="module")
@@ -21,17 +23,24 @@ def digits():
     return mnist.x_test, mnist.y_test
 
 
-def written():
-    """What lenet5.js holds."""
-    text = LENET.read_text(encoding="utf-8")
-    return json.loads(text[text.index("{", text.index("lenet5 =")) : text.rindex(";\ndocument")])
+def written(name="varied"):
+    """What a network's script holds."""
+    text = (pieces.FOLDER / SCRIPTS[name][0]).read_text(encoding="utf-8")
+    return json.loads(text[text.index("{", text.index(f"{name} =")) : text.rindex(";\ndocument")])
+
+
+def decoded(network):
+    """The weights that a script writes down as letters, one array after the other."""
+    letters = string.ascii_uppercase + string.ascii_lowercase + string.digits + "+/"
+    sizes = [np.prod(shape) for layer in network["layers"] for shape in layer["weights"]]
+    steps = np.array([letters.index(letter) - 32 for letter in network["numbers"]])
+    return (steps * np.repeat(network["steps"], sizes)).astype("float32")
 
 
 @pytest.fixture(scope="module")
 def lenet():
-    """The site's LeNet-5 in Keras, with the weights that lenet5.js holds."""
-    numbers = np.frombuffer(base64.b64decode(written()["numbers"]), "<u2").astype("uint32") << 16
-    return filled(SYSTEMS["S15"].build(), numbers.view("float32"))
+    """The piece's own LeNet-5 in Keras, with the weights that its script holds."""
+    return filled(SYSTEMS["S15"].build(), decoded(written()))
 
 
 def filled(model, numbers):
@@ -92,30 +101,56 @@ def test_logits_of_500_digits_equal_keras(open_piece, lenet, digits):
     assert np.mean(ours.argmax(axis=1) == truth) > 0.85
 
 
-def test_the_weights_are_those_of_the_recorded_run():
-    assert pieces.networks.lenet5_script() == LENET.read_text("utf-8")
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_the_weights_are_those_of_the_recorded_run_to_six_bits(name, digits):
+    script, key = SCRIPTS[name]
+    write = {"varied": pieces.networks.varied_script, "lenet5": pieces.networks.lenet5_script}[name]
+    assert write() == (pieces.FOLDER / script).read_text("utf-8")
     model = SYSTEMS["S15"].build()
-    model.load_weights(records.RESULTS / "S15-seed0.weights.h5")
-    rounded = [keras.ops.cast(keras.ops.cast(w, "bfloat16"), "float32") for w in model.weights]
-    numbers = np.frombuffer(base64.b64decode(written()["numbers"]), "<u2").astype("uint32") << 16
-    assert np.array_equal(np.concatenate([np.ravel(w) for w in rounded]), numbers.view("float32"))
-    run = records.records("S15")[0]
-    assert written()["about"]["trained"] == {
+    model.load_weights(records.RESULTS / f"{key}-seed0.weights.h5")
+    rounded = filled(SYSTEMS["S15"].build(), decoded(written(name)))
+    for exact, near in zip(model.get_weights(), rounded.get_weights(), strict=True):
+        assert np.abs(exact - near).max() <= np.abs(exact).max() / 62 * 1.001
+    right = [np.mean(asked(one, digits[0]).argmax(axis=1) == digits[1]) for one in (model, rounded)]
+    assert abs(right[0] - right[1]) < 0.005  # the rounding costs next to nothing
+    run = records.records(key)[0]
+    assert written(name)["about"]["trained"] == {
         "images": run["data"]["train"],
         "epochs": len(run["epochs"]),
         "seed": 0,
         "accuracy": run["epochs"][-1]["test_accuracy"],
+        "variations": name == "varied",
     }
 
 
+def test_the_record_says_the_variations_and_what_they_brought():
+    run = records.records("S15-varied")[0]
+    assert run["recipe"] == VARIANTS["S15-varied"].recipe and run["recipe"]["variations"]
+    assert run["epochs"][-1]["test_accuracy"] > 0.985
+    assert run["epochs"][-1]["varied_accuracy"] > 0.9
+
+
 def test_it_says_what_the_network_is_from_the_record(open_piece):
-    trained = written()["about"]["trained"]
     tab = open_piece("digit-pad")
-    about = tab.piece.locator(".answer p").inner_text()
-    assert about == (
-        f"LeNet-5, trained on {trained['images']:,} digits for {trained['epochs']} epochs "
-        f"(seed 0): test accuracy {100 * trained['accuracy']:.2f}\u00a0%"
-    )
+    about = tab.piece.locator(".answer p")
+    choice = tab.piece.locator("select[name=trained]")
+    for name, how in (("lenet5", "digits"), ("varied", "digits, each also in other hands,")):
+        choice.select_option(name)
+        trained = written(name)["about"]["trained"]
+        assert about.inner_text() == (
+            f"LeNet-5, trained on {trained['images']:,} {how} for {trained['epochs']} epochs "
+            f"(seed 0): test accuracy {100 * trained['accuracy']:.2f}\u00a0%"
+        )
+
+
+def test_either_network_reads_the_same_drawing(open_piece, lenet):
+    tab = open_piece("digit-pad")
+    plain = filled(SYSTEMS["S15"].build(), decoded(written("lenet5")))
+    for name, model in (("lenet5", plain), ("varied", lenet)):
+        tab.piece.locator("select[name=trained]").select_option(name)
+        expected = softmax(asked(model, seen(tab)[None, ..., None]))
+        assert np.allclose(tab.result(), expected, atol=1e-4)
+        assert tab.words().startswith("The network says 3, with")
 
 
 def chance(model, rng):
@@ -278,13 +313,12 @@ def strokes(rng):
     return rng.uniform(low, max(high, low + 2), (int(rng.integers(2, 7)), 2)).tolist()
 
 
-def test_random_drawings_are_scaled_and_centred(open_piece):
+def test_images_are_scaled_and_centred(open_piece):
     drawn = compute(
         open_piece("digit-pad"),
         """(piece, drawings) => drawings.map(points => {
-            const fine = cnn.array([112, 112]);
-            points.forEach((p, i) => cnn.ink.stroke(fine, points[i - 1] ?? p, p));
-            return [fine, cnn.ink.asMnist(fine), cnn.ink.asDrawn(fine)].map(cnn.toRows);
+            const fine = cnn.ink.penned([points]);
+            return [fine, cnn.ink.imageAsMnist(fine), cnn.ink.asDrawn(fine)].map(cnn.toRows);
         })""",
         [strokes(rng) for rng in map(np.random.default_rng, range(40))],
     )
@@ -303,6 +337,30 @@ def test_random_drawings_are_scaled_and_centred(open_piece):
         # The ink: as much as there was, scaled along both axes.
         assert image.sum() == pytest.approx(fine.sum() * (20 / max(box)) ** 2)
         assert np.allclose(plain, fine.reshape(28, 4, 28, 4).mean(axis=(1, 3)))
+
+
+def test_strokes_are_scaled_and_centred_and_then_drawn_with_one_pen(open_piece):
+    """However large the drawing and wherever it stands, the same image comes out."""
+    drawings = [np.array(strokes(rng)) for rng in map(np.random.default_rng, range(40))]
+    drawings = [(points / np.ptp(points, axis=0).max()).tolist() for points in drawings]
+    drawn = compute(
+        open_piece("digit-pad"),
+        """(piece, drawings) => drawings.map(points => [20, 2].map(size => cnn.toRows(
+            cnn.ink.asMnist([points.map(([x, y]) => [3 + size * x, 2 + size * y])]))))""",
+        drawings,
+    )
+    for points, (image, small) in zip(map(np.array, drawings), drawn, strict=True):
+        image = np.array(image)
+        assert np.allclose(image, small, atol=0.02)
+        heights, widths = (np.ptp(np.flatnonzero(image.any(axis=a))) + 1 for a in (1, 0))
+        box = np.ptp(points, axis=0)
+        expected = 17.6 * box[::-1] / box.max() + 2.4  # the pen adds its width
+        assert np.all(np.abs([heights, widths] - expected) < 2.1)  # and touches pixels
+        for axis in (0, 1):
+            centre = np.average(np.arange(28), weights=image.sum(axis=1 - axis))
+            lines = np.flatnonzero(image.any(axis=1 - axis))
+            assert abs(centre - 14) <= 0.05 or lines[0] <= 1 or lines[-1] >= 26
+    assert image.max() == pytest.approx(1)
 
 
 def affine(moves):
@@ -376,7 +434,7 @@ def test_it_starts_on_a_digit_that_it_reads(open_piece):
 
 
 def test_the_maps_are_the_outputs_of_the_layers(open_piece):
-    """The pixels of C1's third map, read back: blue above 0, orange below, as strong as far."""
+    """The pixels of C1's third map, read back: orange above 0, blue below, as strong as far."""
     tab = open_piece("digit-pad")
     pixels, values = compute(
         tab,
@@ -389,7 +447,7 @@ def test_the_maps_are_the_outputs_of_the_layers(open_piece):
     values = np.array(values)
     share = (values[..., 2] / np.abs(values).max())[..., None]
     paper, blue, orange = (255, 255, 255), (0, 0x72, 0xB2), (0xB4, 0x5F, 0)
-    end = np.where(share > 0, blue, orange)
+    end = np.where(share > 0, orange, blue)
     expected = paper + np.abs(share) * (end - paper)
     assert np.abs(np.reshape(pixels, (28, 28, 4))[..., :3] - expected).max() < 2
 
@@ -403,6 +461,7 @@ def test_every_ready_digit_is_read(open_piece):
 
 def test_moved_by_6_pixels_some_digits_are_read_as_others(open_piece):
     tab = open_piece("digit-pad")
+    tab.piece.locator("select[name=trained]").select_option("lenet5")
     tab.piece.get_by_label("shift right").fill("6")
     changed = 0
     for digit in range(10):
@@ -553,7 +612,8 @@ def test_the_readers_model_reads_with_names(open_piece, lenet, digits):
     names = [f"sort {k}" for k in "ABCDEFGHIJ"]
     image = digits[0][4]
     tab = open_piece("digit-pad", model=lenet, image=image, labels=names)
-    assert "lenet5 =" not in tab.content()  # the course's own weights stay away
+    assert not re.search("(lenet5|varied) =", tab.content())  # the course's own weights stay away
+    assert tab.piece.locator("select[name=trained]").count() == 0
     winner = int(asked(lenet, image[None]).argmax())
     assert f"The network says {winner} ({names[winner]}), with" in tab.words()
     assert tab.piece.locator("tr th").all_inner_texts() == [

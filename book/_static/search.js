@@ -71,20 +71,28 @@ globalThis.cnn ??= {};
     // The hits, best first, and whether they hold what was asked for or only something like it.
     find(query) {
       const almost = (word) => name(word) && 0.25;
+      const meant = this.#meant(query), names = meant.map((number) => this.terms[number][0].join(" "));
       const ways = [{ combineWith: "AND" }, { combineWith: "AND", fuzzy: almost }, { combineWith: "OR", fuzzy: almost }];
       for (const [at, way] of ways.entries()) {
-        const hits = this.engine.search(query, { boost: WEIGHT, prefix: name, ...way,
-          boostDocument: (id, word) => this.#boost(this.sections[id], word) });
+        const queries = [query, ...names].map((words) => ({ ...way, queries: [words] }));
+        const hits = this.engine.search({ combineWith: "OR", queries }, { boost: WEIGHT, prefix: name,
+          boostDocument: (id, word) => this.#boost(this.sections[id], word, meant) });
         if (hits.length) return { exact: at === 0, hits: hits.map((hit) => this.#hit(hit)) };
       }
       return { exact: true, hits: [] };
     }
 
-    // What counts most is that a section teaches the word.
-    #boost({ address, anchor, numbers }, word) {
+    // The numbers of the terms of which the query is a name.
+    #meant(query) {
+      const words = split(query).map(term).filter(Boolean).join(" ");
+      return [...this.terms.keys()].filter((number) => this.terms[number].some((name) => name.join(" ") === words));
+    }
+
+    // What counts most is that a section teaches what is meant, or else something with this word in its name.
+    #boost({ address, anchor, numbers }, word, meant) {
       if (LATER.test(`${address}#${anchor}`)) return 0.3;
-      const taught = numbers.filter((number) => this.terms[number].some((name) => name.includes(word))).length;
-      return 1 + taught;
+      const named = (number) => this.terms[number].some((name) => name.includes(word));
+      return 1 + numbers.filter((number) => (meant.length ? meant.includes(number) : named(number))).length;
     }
 
     #hit({ id, match }) {
@@ -192,17 +200,18 @@ globalThis.cnn ??= {};
       url.searchParams.set("highlight", words.join(" "));
       url.hash = anchor;
       const item = make("li", {}, make("a", { href: url }, title));
-      if (page !== title) item.append(make("span", { class: "page" }, page));
+      if (page !== title) item.append(make("span", { class: "where" }, page));
       if (open && text) {
         const parts = quote(text, words).map((part, at) => (at % 2 ? make("mark", {}, part) : part));
         item.append(make("p", {}, ...parts));
-      } else if (!open) item.append(make("p", { class: "closed" }, "In an answer that is still folded."));
+      } else if (!open) item.append(make("p", { class: "closed" }, "In an answer, which is not shown here."));
       return item;
     }
 
     // The arrow keys go from the field through the results and back.
     #step(event) {
-      const way = { ArrowDown: 1, ArrowUp: -1 }[event.key], stops = [this.field, ...this.form.parentNode.querySelectorAll("li a, .all a")];
+      const way = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+      const stops = [this.field, ...this.form.parentNode.querySelectorAll("li a, .all a")];
       const next = way && stops[stops.indexOf(document.activeElement) + way];
       if (!next) return;
       event.preventDefault();
@@ -216,8 +225,9 @@ globalThis.cnn ??= {};
   const open = () => {
     if (!dialog) {
       const close = make("button", { type: "button", class: "close", "aria-label": "Close the search" }, "×");
-      dialog = make("dialog", { "aria-label": "Search" }, close);
+      dialog = make("dialog", { "aria-label": "Search" });
       dialog.search = new Search(dialog, FEW);
+      dialog.search.form.append(close);
       close.addEventListener("click", () => dialog.close());
       dialog.addEventListener("click", (event) => event.target === dialog && dialog.close()); // beside it
       document.body.append(dialog);
@@ -241,6 +251,10 @@ globalThis.cnn ??= {};
       here.run();
       here.field.focus();
     }
+    if (/Mac|iP/.test(navigator.platform)) {
+      for (const key of document.querySelectorAll(".search-open kbd")) key.textContent = "⌘ K";
+    }
+    for (const link of document.querySelectorAll(".search-open")) link.setAttribute("aria-haspopup", "dialog");
     const search = () => (here ? here.field.select() : open());
     document.addEventListener("click", (event) => {
       if (!event.target.closest(".search-open") || event.ctrlKey || event.metaKey || event.shiftKey) return;
@@ -277,7 +291,9 @@ globalThis.cnn ??= {};
     const inside = section ? ranges.map((range) => range.startContainer.parentElement).filter((node) =>
       node.closest("section") === section) : [];
     if (inside.every((node) => node.closest("details:not([open])"))) {
-      for (const node of inside) for (let place = node; (place = place.parentElement.closest("details"));) place.open = true;
+      for (const node of inside) {
+        for (let place = node; (place = place.parentElement.closest("details"));) place.open = true;
+      }
     }
     addEventListener("keydown", ({ key }) => key === "Escape" && CSS.highlights.delete("found"));
   };

@@ -1,6 +1,15 @@
-"""A MyST text as a notebook: chapters (build.py) and masters of assignments are written so."""
+"""Notebooks from text, and as they are handed out: `python -m classroom.notebooks FROM TO`.
+
+Chapters (build.py) and masters of assignments are written as MyST text. Who learns from a notebook
+gets it without outputs, since these give the answers away.
+"""
+
+import shutil
+import sys
+from pathlib import Path
 
 import jupytext
+import nbformat
 
 
 def from_text(text):
@@ -16,3 +25,31 @@ def from_text(text):
         "language_info": {"name": "python"},
     }
     return notebook
+
+
+def without_outputs(text):
+    """The text of an .ipynb file, as if none of its cells had been run."""
+    notebook = nbformat.reads(text, as_version=4)
+    notebook.metadata.pop("cnnlab", None)  # what the outputs were made from
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    return nbformat.writes(notebook) + "\n"
+
+
+def hand_out(source, target):
+    """Copy notebooks, pages and pictures of a folder to another; what is there already stays."""
+    for path in sorted(Path(source).rglob("*.*")):
+        own = Path(target, path.relative_to(source))
+        hidden = any(part.startswith((".", "_")) for part in path.relative_to(source).parts)
+        if path.is_dir() or hidden or own.exists():
+            continue
+        own.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix == ".ipynb":
+            own.write_text(without_outputs(path.read_text("utf-8")), "utf-8", newline="\n")
+        else:
+            shutil.copy(path, own)
+
+
+if __name__ == "__main__":
+    hand_out(*sys.argv[1:])

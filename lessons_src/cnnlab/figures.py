@@ -1,40 +1,56 @@
 """Pictures in the house style. Each carries an alt text that is computed, like the picture.
 
-Colours: Okabe and Ito's palette ("Color universal design", 2008) for lines and classes, a
-blue-white-red map with white at zero for weights, grey for images.
+A picture is HTML: a key, and panels in a grid, which the website wraps on a phone. A plot is drawn
+once, for the width of a phone, and scaled up elsewhere; its colours are CSS variables, which the
+website sets for light and dark pages (book/_static/pictures.css). Images are shown pixel by pixel.
+
+Colours: those of the live pieces, after Okabe and Ito ("Color universal design", 2008). A signed
+number is orange above 0, blue below, and the colour of the paper at 0.
 """
 
 import io
+import re
 import textwrap
+from base64 import b64encode
+from dataclasses import dataclass
+from html import escape
 
 import numpy as np
 from matplotlib import colormaps, rc_context
-from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator
+from PIL import Image
 
+from cnnlab.tables import MINUS, PLUS, Shown, matrix, side_by_side, tints
+from cnnlab.tables import numbers as numbers
 from cnnlab.tables import table as table
 
-BLUE, ORANGE, GREEN, PINK, SKY, RED, YELLOW, BLACK = COLOURS = (
-    "#0072B2",
-    "#E69F00",
-    "#009E73",
-    "#CC79A7",
-    "#56B4E9",
-    "#D55E00",
-    "#F0E442",
-    "#000000",
-)
+INK, SOFT, LINE = "#1b1f24", "#57606a", "#d8dee4"
+SERIES = BLUE, ORANGE, GREEN, PINK, _ = "#0072b2", "#b45f00", "#00755a", "#a8477f", INK
+_NAMES = {
+    INK: "ink", SOFT: "soft", LINE: "line",
+    BLUE: "blue", ORANGE: "orange", GREEN: "green", PINK: "pink",
+}  # fmt: skip
+_DASHES = ("", "6 3", "7 2 1.5 2", "1.5 2")  # in SVG's terms, and so in the key; "" is a whole line
+_PHONE, _HALF = 300, 146  # widths in pixels: a small phone's, and of two panels on it
+_LARGEST = 1.6  # times as large as on a phone
 _STYLE = {
-    "font.family": "DejaVu Sans",
+    "figure.dpi": 72,  # so that points are pixels
+    "font.family": "DejaVu Sans",  # to lay out; it is wider than what is shown in its place
     "font.size": 10,
     "axes.titlesize": 10,
+    "axes.titlelocation": "left",
+    "axes.titlecolor": SOFT,
+    "axes.labelcolor": SOFT,
+    "axes.edgecolor": SOFT,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "axes.grid": False,
-    "figure.facecolor": "white",  # a card of its own, so that it reads in dark mode too
-    "savefig.facecolor": "white",
-    "legend.frameon": False,
+    "grid.color": LINE,
+    "grid.linewidth": 0.7,
+    "text.color": INK,
+    "xtick.color": SOFT,
+    "ytick.color": SOFT,
+    "svg.fonttype": "none",  # text stays text
 }
 
 
@@ -45,109 +61,206 @@ def say(text):
     display(Markdown(textwrap.dedent(text).strip()))
 
 
-class Picture:
-    """A figure with its alt text. A notebook shows it; its plain-text form is the alt text."""
+class Picture(Shown):
+    """A figure of panels with its alt text. A notebook shows it; in words it is the alt text."""
 
-    def __init__(self, draw, alt, size):
-        """Draw at once: `draw(figure)` fills a Matplotlib figure of `size` inches."""
-        with rc_context(_STYLE):
-            figure = Figure(figsize=size, layout="constrained")
-            draw(figure)
-            file = io.BytesIO()
-            figure.savefig(file, format="png", dpi=160, metadata={"Software": None})
-        self.alt = " ".join(alt.split())
-        self.png = file.getvalue()
-        self._width = round(size[0] * 96)
+    def __init__(self, panels, alt, *, columns=1, few=1, key="", source=""):
+        """
+        Args:
+            panels: list of `Panel`.
+            alt: what the picture shows.
+            columns, few: panels in a row, and on a phone.
+            key: HTML that says what stands for what, as `_key` makes it.
+            source: a short text below.
+        """
+        alt = " ".join(alt.split())
+        columns = min(columns, len(panels))
+        width = sum(sorted((p.largest for p in panels), reverse=True)[:columns])
+        grid = (
+            f"--few: {min(few, columns)}; display: grid; gap: 8px; align-items: end; "
+            f"grid-template-columns: repeat({columns}, minmax(0, 1fr)); "
+            f"max-width: {width + 8 * (columns - 1)}px"
+        )
+        # The words stand at the first image, too, for a page that drops the role.
+        cells = [p.html(alt if i == 0 else "") for i, p in enumerate(panels)]
+        source = f'<div class="cnn-source">{escape(source)}</div>' if source else ""
+        html = (
+            f'<div class="cnn-figure" role="img" aria-label="{escape(alt)}" '
+            f'style="{_CARD}">{key}'
+            f'<div class="cnn-panels" style="{grid}">{"".join(cells)}</div>{source}</div>'
+        )
+        super().__init__(html, alt)
 
-    def __repr__(self):
-        return self.alt
-
-    def _repr_mimebundle_(self, include=None, exclude=None):
-        data = {"image/png": self.png, "text/plain": self.alt}
-        return data, {"image/png": {"width": self._width}}
+    @property
+    def alt(self):
+        return self.words
 
 
-def images(pictures, titles=None, *, columns=10, source="", scale=0.9):
+# In a notebook, a figure is a white card: its theme is not known there. The website undoes this.
+_CARD = f"background: #fff; color: {INK}; padding: 6px; font: 13px/1.3 system-ui, sans-serif"
+
+
+@dataclass
+class Panel:
+    """An image in a figure, with a text above it."""
+
+    address: str  # a data URL
+    width: int  # in pixels, like the next two
+    height: int
+    largest: int  # how wide it may be shown
+    title: str = ""
+    sharp: bool = False  # whether its pixels are to be seen
+    bordered: bool = False  # whether it needs a line around it, as it may be the paper's colour
+
+    def html(self, alt):
+        style = f"display: block; width: 100%; max-width: {self.largest}px; height: auto"
+        if self.sharp:
+            style += "; image-rendering: pixelated"
+        if self.bordered:
+            style += f"; box-sizing: border-box; border: 1px solid {SOFT}"
+        title = f'<div style="white-space: pre-line">{escape(self.title)}</div>'
+        return (
+            f'<div class="cnn-panel">{title if self.title else ""}<img src="{self.address}" '
+            f'alt="{escape(alt)}" width="{self.width}" height="{self.height}" '
+            f'style="{style}"></div>'
+        )
+
+
+def _plot(draw, width, height, *, title="", salt=""):
+    """A panel with what `draw(axis)` plots into it; `salt` makes the names in it unique."""
+    with rc_context(_STYLE | {"svg.hashsalt": salt + title}):
+        figure = Figure(figsize=(width / 72, height / 72), layout="constrained")
+        draw(figure.subplots())
+        file = io.StringIO()
+        figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
+    svg = _tidied(file.getvalue())
+    return Panel(_address("svg+xml", svg.encode()), width, height, round(_LARGEST * width), title)
+
+
+def _tidied(svg):
+    """Matplotlib's SVG, shorter, with our colours, and without what would change its page."""
+    svg = svg[svg.index("<svg") :]
+    for needless in (
+        r"<!--.*?-->",
+        r"<metadata>.*?</metadata>",
+        r"<style.*?</style>",  # it would apply to the whole page
+        r' transform="rotate\(-?0 [^"]*"',
+        r"(?<=<g) id=\"[^\"]*\"",
+        r"(?<=\d)pt(?=\")",
+    ):
+        svg = re.sub(needless, "", svg, flags=re.DOTALL)
+    svg = re.sub(r' (d|x|y|transform)="[^"]*"', _rounded, svg)
+    svg = svg.replace("'DejaVu Sans'", "system-ui, sans-serif")
+    svg = re.sub("#[0-9a-f]{6}", lambda code: _colour(code[0]), svg)
+    svg = svg.replace("<svg", '<svg style="stroke-linejoin: round"', 1)
+    return re.sub(r"\s*\n\s*", " ", svg).strip()
+
+
+def _rounded(places):
+    """Places in an SVG to a tenth of a pixel."""
+    short = r"\d+\.\d{2,}", lambda number: f"{float(number[0]):.1f}".removesuffix(".0")
+    return re.sub(*short, places[0])
+
+
+def _colour(code):
+    """A colour as CSS, for the website to change."""
+    return f"var(--cnn-{_NAMES[code]}, {code})" if code in _NAMES else code
+
+
+def _address(kind, content):
+    return f"data:image/{kind};base64,{b64encode(content).decode()}"
+
+
+def _key(names, draw):
+    """The HTML of a key; `draw(i)` is SVG for the i-th name, in a field of 26 by 10."""
+    samples = []
+    for i, name in enumerate(names):
+        svg = (
+            '<svg xmlns="http://www.w3.org/2000/svg" width="26" height="10" viewBox="0 0 26 10">'
+            f"{draw(i)}</svg>"
+        )
+        address = _address("svg+xml", svg.encode())
+        samples.append(
+            '<span style="display: inline-block; margin-right: 14px">'
+            f'<img src="{address}" alt="" width="26" height="10"> {escape(str(name))}</span> '
+        )
+    return f'<div class="cnn-key">{"".join(samples)}</div>'
+
+
+def _line_key(names):
+    """A key of lines, in the order in which `_lines` draws them."""
+    return _key(
+        names,
+        lambda i: (
+            f'<path d="M0 5H26" style="fill: none; stroke: {_colour(SERIES[i % 5])}; '
+            f'stroke-width: 2; stroke-dasharray: {_DASHES[i % 4] or "none"}"/>'
+        ),
+    )
+
+
+def _dash(i):
+    """The i-th line's pattern in Matplotlib's terms, for a line 1.8 wide."""
+    pattern = [float(part) / 1.8 for part in _DASHES[i % 4].split()]
+    return (0, pattern) if pattern else "-"
+
+
+def _pixels(values, title, largest, *, signed=False, bordered=False):
+    """A panel that shows an array: RGB or grey in [0, 1], or signed numbers."""
+    values = np.asarray(values, float)
+    if signed:
+        peak = np.abs(values).max() or 1
+        shown = np.zeros((*values.shape, 4))
+        shown[..., :3] = np.where(values[..., None] > 0, PLUS, MINUS)
+        shown[..., 3] = 255 * np.abs(values) / peak
+    else:
+        shown = 255 * np.clip(values, 0, 1)
+    return _image(shown, title, largest, bordered)
+
+
+def _image(pixels, title, largest, bordered):
+    """A panel that shows pixels: grey, RGB or RGBA, from 0 to 255."""
+    file = io.BytesIO()
+    Image.fromarray(pixels.round().astype(np.uint8)).save(file, "png", optimize=True)
+    height, width = pixels.shape[:2]
+    largest = round(largest)
+    address = _address("png", file.getvalue())
+    return Panel(address, width, height, largest, title, sharp=width < largest, bordered=bordered)
+
+
+def _few(columns, most):
+    """How many of so many columns stand in a row on a phone, so that rows stay rows if possible."""
+    divisors = [n for n in range(2, most + 1) if columns % n == 0]
+    return max(divisors, default=min(columns, 3))
+
+
+def images(pictures, titles=None, *, columns=10, source="", scale=0.9, alt=""):
     """Show images in a grid.
 
     Args:
         pictures: array of shape (N, height, width, channels) or (N, height, width), in [0, 1].
         titles: N short texts, or None.
-        columns: images in a row.
+        columns: images in a row; fewer on a phone.
         source: where the images come from, for the alt text and below the grid.
-        scale: inches a picture is wide.
+        scale: inches a picture is wide, at most.
+        alt: what a reader should see in them; put before the computed alt text.
     """
-    pictures = np.asarray(pictures)
+    pictures = [np.squeeze(picture) for picture in pictures]
     titles = [""] * len(pictures) if titles is None else [str(t) for t in titles]
-    rows = -(-len(pictures) // columns)
-
-    def draw(figure):
-        axes = figure.subplots(rows, columns, squeeze=False).ravel()
-        for axis in axes:
-            axis.set_axis_off()
-        for axis, picture, title in zip(axes, pictures, titles, strict=False):
-            _image(axis, picture)
-            axis.set_title(title)
-        if source:
-            figure.text(0.99, 0.0, source, ha="right", va="bottom", fontsize=8, color="#555555")
-            figure.get_layout_engine().set(rect=(0, 0.05, 1, 0.95))
-
-    labels = f", labelled {', '.join(titles)}" if any(titles) else ""
-    noun = "image" if len(pictures) == 1 else "images"
-    alt = f"{len(pictures)} {noun} from {source or 'this page'}{labels}."
-    lines = 1 + max(title.count("\n") for title in titles) if any(titles) else 0
-    height = rows * (scale + 0.17 * lines + 0.06) + (0.25 if source else 0)
-    return Picture(draw, alt, (columns * scale, height))
-
-
-def numbers(*matrices, signs=(), mark=()):
-    """Show small matrices with the number in every cell: pixels, a kernel, a feature map.
-
-    Args:
-        *matrices: (title, matrix of shape (rows, columns)) pairs.
-        signs: what stands between neighbours, such as ("*", "=").
-        mark: for each matrix None, or (row, column, height, width) of cells to frame.
-    """
-    shapes_ = [np.shape(matrix) for _, matrix in matrices]
-    mark = list(mark) + [None] * (len(matrices) - len(mark))
-
-    def draw(figure):
-        axes = figure.subplots(1, len(matrices), width_ratios=[w for _, w in shapes_])
-        for i, axis in enumerate(np.atleast_1d(axes)):
-            title, matrix = matrices[i]
-            matrix = np.asarray(matrix)
-            rows, columns = matrix.shape
-            peak = np.abs(matrix).max() or 1
-            axis.imshow(matrix, cmap="RdBu_r", vmin=-1.6 * peak, vmax=1.6 * peak)
-            for (row, column), value in np.ndenumerate(matrix):
-                axis.text(column, row, _short(value), ha="center", va="center", fontsize=9)
-            axis.set_xticks(np.arange(columns + 1) - 0.5, [])
-            axis.set_yticks(np.arange(rows + 1) - 0.5, [])
-            axis.grid(color="#999999", linewidth=0.6)
-            axis.tick_params(length=0)
-            axis.spines[:].set_visible(False)
-            axis.set_title(title)
-            if mark[i] is not None:
-                row, column, height, width = mark[i]
-                axis.add_patch(_frame(row, column, height, width))
-            if i < len(signs):
-                axis.text(
-                    columns - 0.5 + max(w for _, w in shapes_) * 0.07,
-                    (rows - 1) / 2,
-                    signs[i],
-                    fontsize=15,
-                    va="center",
-                    ha="center",
-                )
-        figure.get_layout_engine().set(wspace=0.14 if signs else 0.06)
-
-    alt = " ".join(
-        f"{title}: {'; '.join(' '.join(_short(v) for v in row) for row in np.asarray(matrix))}."
-        for title, matrix in matrices
+    panels = [
+        _pixels(picture, title, 96 * scale) for picture, title in zip(pictures, titles, strict=True)
+    ]
+    many, columns = len(panels), min(columns, len(panels))
+    kind = "grey" if pictures[0].ndim == 2 else "colour"
+    size = " × ".join(map(str, pictures[0].shape[:2]))
+    rows = f" in {-(-many // columns)} rows of {columns}" if many > columns else ""
+    names = ", ".join(" ".join(title.split()) for title in titles)
+    computed = (
+        f"{many} {kind} image{'s' * (many > 1)} of {size} pixels{rows}"
+        f"{', labelled ' + names if any(titles) else ''}. From {source or 'this page'}."
     )
-    cells = sum(w for _, w in shapes_) + 1.2 * len(shapes_)
-    unit = min(0.42, 8.2 / cells)
-    return Picture(draw, alt, (cells * unit, max(h for h, _ in shapes_) * unit + 0.5))
+    return Picture(
+        panels, f"{alt} {computed}", columns=columns, few=_few(columns, 5), source=source
+    )
 
 
 def maps(matrices, titles, *, alt, columns=4, height=2.2, signed=True):
@@ -157,69 +270,62 @@ def maps(matrices, titles, *, alt, columns=4, height=2.2, signed=True):
         matrices: arrays of shape (rows, columns).
         titles: one for each.
         alt: what a reader should see in them.
-        signed: True colours negative blue, zero white, positive red; False shows grey from the
-            smallest (black) to the largest value (white). One for all, or one for each.
+        columns: pictures in a row; fewer on a phone.
+        height: inches a picture is high, at most.
+        signed: True colours positive orange, negative blue, and leaves zero as the paper; False
+            shows grey from the smallest (black) to the largest value (white). One for all, or one
+            for each.
     """
     signs = [signed] * len(matrices) if isinstance(signed, bool) else signed
-    rows = -(-len(matrices) // columns)
-
-    def draw(figure):
-        axes = figure.subplots(rows, min(columns, len(matrices)), squeeze=False).ravel()
-        for axis in axes:
-            axis.set_axis_off()
-        for axis, matrix, title, sign in zip(axes, matrices, titles, signs, strict=False):
-            peak = np.abs(matrix).max() or 1
-            limits = dict(cmap="RdBu_r", vmin=-peak, vmax=peak) if sign else dict(cmap="gray")
-            axis.imshow(matrix, interpolation="nearest", **limits)
-            axis.set_axis_on()
-            axis.set_xticks([])
-            axis.set_yticks([])
-            axis.spines[:].set(visible=True, color="#999999", linewidth=0.6)
-            axis.set_title(title)
-
-    shape = np.shape(matrices[0])
-    width = min(columns, len(matrices)) * max(height * shape[1] / shape[0], 1.2)
-    return Picture(draw, alt, (min(width, 9), rows * (height + 0.35)))
+    panels = []
+    for values, title, sign in zip(matrices, titles, signs, strict=True):
+        values = np.asarray(values, float)
+        if not sign:
+            values = (values - values.min()) / ((values.max() - values.min()) or 1)
+        rows, across = values.shape
+        largest = 96 * height * across / rows
+        panels.append(_pixels(values, title, largest, signed=sign, bordered=True))
+    few = _few(min(columns, len(panels)), 4 if len(panels) > 8 else 3)
+    return Picture(panels, alt, columns=columns, few=few)
 
 
 def ties(matrices, titles, *, alt, count, height=3.2, blocks=None):
-    """Show which weights of a dense matrix are which: one colour a weight, white for none.
+    """Show which weights of a dense matrix are which: one colour a weight, none where none is.
 
     Args:
         matrices: integer arrays as `cnnlab.conv.dense_ties` returns them, -1 for no connection.
         titles: one for each.
         alt: what a reader should see.
         count: for each matrix, how many different weights it has.
-        height: inches.
+        height: inches, at most.
         blocks: (rows, columns) of the blocks to draw lines between, or None.
     """
-    # A panel as wide as its matrix; a kernel of a few cells needs little room.
-    widths = [min(m.shape[1] / m.shape[0], 1) * (1 if m.size > 25 else 0.3) for m in matrices]
-
-    def draw(figure):
-        axes = figure.subplots(1, len(matrices), squeeze=False, width_ratios=widths)[0]
-        for axis, matrix, title, weights in zip(axes, matrices, titles, count, strict=True):
-            if weights <= 9:
-                palette = _NINE
-            else:
-                palette = colormaps["viridis"](np.linspace(0.05, 0.95, weights))[:, :3]
-            shown = np.where(matrix[..., None] >= 0, palette[matrix % weights], 1.0)
-            axis.imshow(shown, interpolation="nearest")
-            axis.set_xticks([])
-            axis.set_yticks([])
-            axis.spines[:].set(visible=True, color="#999999", linewidth=0.6)
-            axis.set_title(title)
-            if blocks:
-                for row in range(blocks[0], len(matrix), blocks[0]):
-                    axis.axhline(row - 0.5, color="#999999", linewidth=0.8)
-                for column in range(blocks[1], matrix.shape[1], blocks[1]):
-                    axis.axvline(column - 0.5, color="#999999", linewidth=0.8)
-
-    width = min(8.4, sum(widths) * height + 0.3 * len(matrices))
-    return Picture(draw, alt, (max(width, 2.6), height))
+    panels = []
+    for values, title, weights in zip(matrices, titles, count, strict=True):
+        if weights <= 9:
+            palette = _NINE
+        else:
+            palette = 255 * colormaps["viridis"](np.linspace(0.05, 0.95, weights))[:, :3]
+        shown = np.zeros((*values.shape, 4))
+        shown[..., :3] = palette[values % weights]
+        shown[..., 3] = np.where(values >= 0, 255, 0)
+        rows, columns = values.shape
+        if blocks:  # room for lines: each cell becomes 8 by 8 pixels
+            shown = shown.repeat(8, axis=0).repeat(8, axis=1)
+            shown[8 * blocks[0] :: 8 * blocks[0]] = _GREY
+            shown[:, 8 * blocks[1] :: 8 * blocks[1]] = _GREY
+        inches = height * min(columns / rows, 1) * (1 if values.size > 25 else 0.3)
+        panels.append(_image(shown, title, 96 * inches, True))
+    return Picture(panels, alt, columns=len(panels), few=_few(len(panels), 3))
 
 
-_NINE = np.array([to_rgb(code) for code in (*COLOURS[:7], "#7F7F7F", "#000000")])
+# Okabe and Ito's own colours, with grey and violet: all are seen on white and on black paper. They
+# stand side by side, so they need not stand out from the paper as lines must.
+_NINE = np.array([
+    (0, 114, 178), (230, 159, 0), (0, 158, 115), (204, 121, 167), (86, 180, 233), (213, 94, 0),
+    (240, 228, 66), (127, 127, 127), (110, 64, 170),
+])  # fmt: skip
+_GREY = (140, 149, 159, 255)
 
 
 def fits(x, y, panels, *, window, names=("", ""), alt=""):
@@ -233,28 +339,28 @@ def fits(x, y, panels, *, window, names=("", ""), alt=""):
         alt: appended to the computed alt text.
     """
     x, y = np.asarray(x), np.asarray(y)
-    fine = np.linspace(x.min(), x.max(), 601)
+    fine = np.linspace(x.min(), x.max(), 301)
+    curves_ = {name: None for drawn in panels.values() for name in drawn}
 
-    def draw(figure):
-        axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
-        for axis, (title, curves_) in zip(axes, panels.items(), strict=True):
-            for i, (name, function) in enumerate(curves_.items()):
-                style = dict(color=COLOURS[(5, 0, 2)[i % 3]], linestyle=["--", "-", "-."][i % 3])
-                axis.plot(fine, function(fine), lw=1.8, label=name, **style)
-            axis.plot(x, y, "o", color=BLACK, ms=5)
-            axis.set(ylim=window, title=title, xlabel=names[0])
-            if curves_:
-                axis.legend(loc="lower left")
-        axes[0].set_ylabel(names[1])
+    def plot(drawn):
+        def draw(axis):
+            for name, function in drawn.items():
+                axis.plot(fine, function(fine), **_line(list(curves_).index(name)))
+            axis.plot(x, y, "o", color=INK, ms=4)
+            axis.set(ylim=window, xlabel=names[0], title=names[1])
+
+        return draw
 
     told = " ".join(
         f"{title or name}: {name} runs between {function(fine).min():.2g} and "
         f"{function(fine).max():.2g}."
-        for title, curves_ in panels.items()
-        for name, function in curves_.items()
+        for title, drawn in panels.items()
+        for name, function in drawn.items()
     )
     text = f"{len(x)} points between {y.min():.2g} and {y.max():.2g}. {told} {alt}"
-    return Picture(draw, text, (min(8.6, 4.6 * len(panels)), 3.2))
+    drawn = [_plot(plot(d), _PHONE, 175, title=t, salt=text) for t, d in panels.items()]
+    key = _line_key(curves_) if curves_ else ""
+    return Picture(drawn, text, columns=len(panels), key=key)
 
 
 def curves(series, *, x_label, y_label, x=None, title="", percent=False, alt=""):
@@ -269,24 +375,19 @@ def curves(series, *, x_label, y_label, x=None, title="", percent=False, alt="")
     """
     series = {name: np.atleast_2d(values) for name, values in series.items()}
 
-    def draw(figure):
-        axis = figure.subplots()
-        _lines(axis, x, series)
-        axis.set_xlabel(x_label)
-        axis.set_ylabel(y_label)
-        axis.set_title(title)
+    def draw(axis):
+        _lines(axis, x, series, percent)
+        axis.set(xlabel=x_label, title=y_label)
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axis.grid(axis="y", color="#dddddd", linewidth=0.7)
-        axis.legend()
-        if percent:
-            axis.yaxis.set_major_formatter(PercentFormatter(1))
 
     form = _form(percent)
     told = "; ".join(
         f"{name} goes from {form(v.mean(axis=0)[0])} to {form(v.mean(axis=0)[-1])}"
         for name, v in series.items()
     )
-    return Picture(draw, f"{y_label} against {x_label}: {told}. {alt}", (6.4, 3.4))
+    text = f"{y_label} against {x_label}: {told}. {alt}"
+    panel = _plot(draw, _PHONE, 185, title=title, salt=text)
+    return Picture([panel], text, key=_line_key(series))
 
 
 def curve_panels(panels, *, y_label, percent=False, alt=""):
@@ -299,18 +400,17 @@ def curve_panels(panels, *, y_label, percent=False, alt=""):
         percent: format the y axis in per cent.
         alt: appended to the computed alt text.
     """
+    everything = [np.ravel(v) for _, series in panels.values() for v in series.values()]
+    low, high = np.min(np.concatenate(everything)), np.max(np.concatenate(everything))
+    room = 0.05 * (high - low) or 0.05
 
-    def draw(figure):
-        axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
-        for axis, (x_label, (x, series)) in zip(axes, panels.items(), strict=True):
-            _lines(axis, x, series)
-            axis.set_xlabel(x_label)
-            axis.grid(axis="y", color="#dddddd", linewidth=0.7)
-        axes[0].set_ylabel(y_label)
-        if percent:
-            axes[0].yaxis.set_major_formatter(PercentFormatter(1))
-        if max(len(series) for _, series in panels.values()) > 1:
-            axes[0].legend()
+    def plot(x_label, x, series):
+        def draw(axis):
+            _lines(axis, x, series, percent)
+            axis.set_ylim(low - room, high + room)
+            axis.set(xlabel=textwrap.fill(x_label, 24), title=y_label)
+
+        return draw
 
     form = _form(percent)
     told = "; ".join(
@@ -320,7 +420,14 @@ def curve_panels(panels, *, y_label, percent=False, alt=""):
         for x_label, (x, series) in panels.items()
         for name, v in ((n, np.atleast_2d(values)) for n, values in series.items())
     )
-    return Picture(draw, f"{y_label}: {told}. {alt}", (8.6, 3.0))
+    text = f"{y_label}: {told}. {alt}"
+    drawn = [
+        _plot(plot(label, x, series), _HALF, 132, salt=f"{text} {label}")
+        for label, (x, series) in panels.items()
+    ]
+    names = max((list(series) for _, series in panels.values()), key=len)
+    key = _line_key(names) if len(names) > 1 else ""
+    return Picture(drawn, text, columns=len(panels), few=2, key=key)
 
 
 def _form(percent):
@@ -328,25 +435,36 @@ def _form(percent):
     return ("{:.1%}" if percent else "{:.3g}").format
 
 
-def _lines(axis, x, series):
+def _per_cent(value, _):
+    """How an axis writes a share: without decimals that say nothing."""
+    return f"{100 * value:.6g}%"
+
+
+def _line(i):
+    """The look of the i-th line."""
+    return dict(color=SERIES[i % 5], linestyle=_dash(i), lw=1.8)
+
+
+def _lines(axis, x, series, percent):
     """Each series' mean, and a band from its lowest to its highest run."""
-    styles = ["-", "--", "-.", ":"]
-    for i, (name, values) in enumerate(series.items()):
-        values = np.atleast_2d(values)
+    for i, values in enumerate(map(np.atleast_2d, series.values())):
         at = np.arange(1, values.shape[1] + 1) if x is None else x
-        colour, style = COLOURS[i % 7], styles[i % len(styles)]
-        axis.plot(at, values.mean(axis=0), style, color=colour, label=name, marker="o", ms=4)
+        marker = "o" if values.shape[1] <= 30 else None
+        axis.plot(at, values.mean(axis=0), marker=marker, ms=3, **_line(i))
         if len(values) > 1:
             lowest, highest = values.min(axis=0), values.max(axis=0)
-            axis.fill_between(at, lowest, highest, color=colour, alpha=0.15, lw=0)
+            axis.fill_between(at, lowest, highest, color=SERIES[i % 5], alpha=0.15, lw=0)
+    axis.grid(axis="y")
+    if percent:
+        axis.yaxis.set_major_formatter(_per_cent)
 
 
 def descent(loss, paths, *, best, window, labels=("w", "b"), alt=""):
     """Show paths on the surface of a loss with two parameters, and how fast each one gets down.
 
-    Left: the loss from above, as contour lines, with the paths; one that goes far out of the window
-    is not drawn further. Right: at each step, how far the loss is above its minimum, as a fraction
-    of where the first path began.
+    First: the loss from above, as contour lines, with the paths; one that goes far out of the
+    window is not drawn further. Second: at each step, how far the loss is above its minimum, as a
+    fraction of where the first path began.
 
     Args:
         loss: function of two numbers.
@@ -362,32 +480,32 @@ def descent(loss, paths, *, best, window, labels=("w", "b"), alt=""):
     above = {name: loss(*path.T) - lowest for name, path in paths.items()}
     start = next(iter(above.values()))[0]
     above = {name: np.maximum(values / start, 1e-12) for name, values in above.items()}
-    lines, marks = ["-", "--", "-.", ":"], "os^D"
 
     def inside(path):
         centre = np.array([left + right, bottom + top]) / 2
         out = np.any(np.abs(path - centre) > [right - left, top - bottom], axis=1)
         return path[: out.argmax() + 1] if out.any() else path
 
-    def draw(figure):
-        surface, speed = figure.subplots(1, 2, width_ratios=[1.15, 1])
-        grid = np.meshgrid(np.linspace(left, right, 160), np.linspace(bottom, top, 160))
+    def surface(axis):
+        grid = np.meshgrid(np.linspace(left, right, 80), np.linspace(bottom, top, 80))
         height = loss(*grid) - lowest
         levels = height.max() * np.array([0.0005, 0.002, 0.008, 0.03, 0.08, 0.18, 0.35, 0.6])
-        surface.contour(*grid, height, levels, colors="#bbbbbb", linewidths=0.8)
-        for i, (name, path) in enumerate(paths.items()):
-            style = dict(color=COLOURS[(0, 5, 2, 1)[i % 4]], linestyle=lines[i % 4], label=name)
-            surface.plot(*inside(path).T, marker=marks[i % 4], ms=3, lw=1.2, **style)
-            speed.plot(above[name], lw=1.8, **style)
-        surface.plot(*best, "*", ms=14, color=BLACK)
-        surface.set(xlim=(left, right), ylim=(bottom, top), xlabel=labels[0], ylabel=labels[1])
-        surface.set_title("the loss from above; the star marks its minimum")
-        speed.set_yscale("log")
-        speed.set(xlabel="step", title="loss above the minimum; the start is 1")
+        axis.contour(*grid, height, levels, colors=SOFT, linewidths=0.5)
+        for i, path in enumerate(paths.values()):
+            axis.plot(*inside(path).T, marker="o", ms=2, **_line(i) | {"lw": 1.2})
+        axis.plot(*best, "*", ms=13, color=INK)
+        axis.set(xlim=(left, right), ylim=(bottom, top), xlabel=labels[0], title=labels[1])
+
+    def speed(axis):
+        for i, values in enumerate(above.values()):
+            axis.plot(values, **_line(i))
+        axis.set_yscale("log")
+        axis.yaxis.set_major_formatter(lambda y, _: np.format_float_positional(y, trim="-"))
+        axis.yaxis.set_minor_formatter("")
+        axis.set_xlabel("step")
         highest = min(1e3, 2 * max(map(max, above.values())))
-        speed.set_ylim(max(1e-6, 0.5 * min(map(min, above.values()))), highest)
-        speed.grid(axis="y", color="#dddddd", linewidth=0.7)
-        figure.legend(*speed.get_legend_handles_labels(), loc="outside lower center", ncols=4)
+        axis.set_ylim(max(1e-6, 0.5 * min(map(min, above.values()))), highest)
+        axis.grid(axis="y")
 
     def told(values):
         end = "less than a millionth" if values[-1] < 1e-6 else f"{values[-1]:.2g}"
@@ -396,10 +514,17 @@ def descent(loss, paths, *, best, window, labels=("w", "b"), alt=""):
 
     ends = "; ".join(f"{name}: {told(values)}" for name, values in above.items())
     text = (
-        f"Left, contour lines of a loss over {labels[0]} and {labels[1]} with {len(paths)} paths. "
-        f"Right, the loss above its minimum, with the start as 1: {ends}. {alt}"
+        f"First, contour lines of a loss over {labels[0]} and {labels[1]} with {len(paths)} paths. "
+        f"Second, the loss above its minimum, with the start as 1: {ends}. {alt}"
     )
-    return Picture(draw, text, (8.6, 4.1))
+    drawn = [
+        _plot(draw, _PHONE, 205, title=title, salt=text)
+        for draw, title in [
+            (surface, "the loss from above; the star marks its minimum"),
+            (speed, "the loss above its minimum; the start is 1"),
+        ]
+    ]
+    return Picture(drawn, text, columns=2, key=_line_key(paths))
 
 
 def bars(panels, *, x_label, percent=False, alt=""):
@@ -416,17 +541,12 @@ def bars(panels, *, x_label, percent=False, alt=""):
         small = percent and 0 < value < 0.005
         return "<1%" if small else f"{value:.0%}" if percent else f"{value:.3g}"
 
-    groups = [max(map(len, series.values())) for series in panels.values()]
-    count = max(map(len, panels.values()))
-
-    def draw(figure):
-        axes = figure.subplots(1, len(panels), squeeze=False)[0]
-        for axis, (title, series) in zip(axes, panels.items(), strict=True):
+    def plot(series):
+        def draw(axis):
             peak = max(max(values.values()) for values in series.values())
-            for i, (name, values) in enumerate(series.items()):
+            for i, values in enumerate(series.values()):
                 at = np.arange(len(values)) + (i - (len(series) - 1) / 2) * 0.4
-                style = dict(color=COLOURS[i % 7], hatch=["", "///"][i % 2], edgecolor="white")
-                drawn = axis.barh(at, values.values(), 0.38, label=name, **style)
+                drawn = axis.barh(at, values.values(), 0.36, color=SERIES[i % 5])
                 axis.bar_label(drawn, [form(v) for v in values.values()], padding=3)
             axis.set_yticks(range(len(values)), values)
             axis.tick_params(axis="y", length=0)
@@ -435,9 +555,8 @@ def bars(panels, *, x_label, percent=False, alt=""):
             axis.spines["bottom"].set_visible(False)
             axis.set_xlim(0, 1.18 * peak)
             axis.set_xlabel(x_label)
-            axis.set_title(title)
-        handles, names = axes[0].get_legend_handles_labels()
-        figure.legend(handles, names, loc="outside upper center", ncols=len(names))
+
+        return draw
 
     told = " ".join(
         f"{title}: "
@@ -448,8 +567,18 @@ def bars(panels, *, x_label, percent=False, alt=""):
         + "."
         for title, series in panels.items()
     )
-    size = (min(8.6, 4.3 * len(panels)), 1.3 + max(groups) * 0.24 * count)
-    return Picture(draw, f"Bars, {x_label}. {told} {alt}", size)
+    text = f"Bars, {x_label}. {told} {alt}"
+    count = max(map(len, panels.values()))
+    drawn = []
+    for title, series in panels.items():
+        height = 30 + 15 * count * max(map(len, series.values()))
+        drawn.append(_plot(plot(series), _PHONE, height, title=title, salt=text))
+    names = next(iter(panels.values()))
+    key = _key(
+        names,
+        lambda i: f'<path d="M0 0H26V10H0Z" style="fill: {_colour(SERIES[i % 5])}"/>',
+    )
+    return Picture(drawn, text, columns=len(panels), key=key if len(names) > 1 else "")
 
 
 def runs(results, *, x_label, percent=False, guess=None, alt=""):
@@ -464,8 +593,6 @@ def runs(results, *, x_label, percent=False, guess=None, alt=""):
         alt: appended to the computed alt text.
     """
     form = _form(percent)
-    series = list(next(iter(results.values())))
-    height = 0.34  # inches between two lines of dots
 
     def told(values):
         mean, low, high = map(form, (values.mean(), values.min(), values.max()))
@@ -477,39 +604,54 @@ def runs(results, *, x_label, percent=False, guess=None, alt=""):
     }
     counts = sorted({len(v) for cases in results.values() for v in cases.values()})
     each = f"{counts[-1]} runs each" if len(counts) == 1 else f"{counts[0]} to {counts[-1]} values"
+    # Above each line of dots stands what it is. Above several of one row, and where there is no
+    # room, a line of its own has the name.
+    lines = []
+    for row, cases in results.items():
+        if len(cases) > 1:
+            lines.append((row, None, "bold"))
+        for i, (name, values) in enumerate(cases.items()):
+            name = str(name if len(cases) > 1 else row)
+            if len(name) + len(told(values)) > 50:
+                lines.append((name, None, "normal"))
+                name = ""
+            lines.append((name, values, i))
+    height = 29  # of a line of dots, in pixels
 
-    def draw(figure):
-        axis = figure.subplots()
-        step = len(series) + 0.6
-        for i, cases in enumerate(results.values()):
-            for j, (name, values) in enumerate(cases.items()):
-                at, colour = i * step + j, COLOURS[(0, 5, 2, 1)[j % 4]]
-                axis.plot([values.min(), values.max()], [at, at], color=colour, lw=1)
-                label = name if i == 0 else None
-                dots = dict(marker="os^D"[j % 4], ms=6, mfc="none", ls="none", color=colour)
-                axis.plot(values, [at] * len(values), label=label, **dots)
-                axis.plot([values.mean()] * 2, [at - 0.33, at + 0.33], color=colour, lw=2.6)
-                where = dict(transform=axis.get_yaxis_transform(), va="center", fontsize=9)
-                axis.text(1.02, at, told(values), color=colour, **where)
-        middle = (len(series) - 1) / 2
-        axis.set_yticks([i * step + middle for i in range(len(results))], list(results))
-        axis.tick_params(axis="y", length=0)
-        axis.set_ylim(len(results) * step - 0.9, -0.8)
+    def draw(axis):
+        at = 0
+        where = dict(transform=axis.get_yaxis_transform(), va="bottom")
+        for name, values, look in lines:
+            if values is None:
+                axis.text(0, at - 6 / height, name, weight=look, **where)
+                at += 0.6
+                continue
+            colour = SERIES[look % 5]
+            axis.text(0, at - 6 / height, name, color=colour, **where)
+            axis.text(1, at - 6 / height, told(values), ha="right", color=colour, **where)
+            axis.plot([values.min(), values.max()], [at, at], color=colour, lw=1)
+            axis.plot(values, [at] * len(values), "os^D"[look % 4], ms=5, mfc="none", color=colour)
+            axis.plot([values.mean()] * 2, [at - 0.22, at + 0.22], color=colour, lw=2.6)
+            at += 1
+        axis.set_ylim(at - 0.6, -0.8)
+        axis.set_yticks([])
+        axis.spines["left"].set_visible(False)
         if guess is not None:
-            axis.axvline(guess, color="#777777", ls=":", lw=1.2, label="guessing")
-        if percent:  # the numbers beside the dots have decimals, the axis needs none: 84%
-            axis.xaxis.set_major_formatter(lambda x, _: f"{100 * x:.6g}%")
-        axis.set_xlabel(f"{x_label}; {each}, mean (lowest to highest)")
-        axis.grid(axis="x", color="#dddddd", linewidth=0.7)
-        figure.legend(loc="outside upper center", ncols=4)
+            axis.axvline(guess, color=SOFT, ls=":", lw=1.2)
+        if percent:
+            axis.xaxis.set_major_formatter(_per_cent)
+        axis.set_xlabel(textwrap.fill(f"{x_label}; {each}, mean (lowest to highest)", 50))
+        axis.grid(axis="x")
 
-    lines = "; ".join(
+    words = "; ".join(
         f"{row}, {name}: {told(values)}"
         for row, cases in results.items()
         for name, values in cases.items()
     )
-    text = f"{x_label}, {each}, as mean (lowest to highest). {lines}. {alt}"
-    return Picture(draw, text, (8.2, 1.2 + height * len(results) * (len(series) + 0.6)))
+    text = f"{x_label}, {each}, as mean (lowest to highest). {words}. {alt}"
+    heads = sum(values is None for _, values, _ in lines)
+    tall = round(height * (len(lines) - 0.4 * heads) + 45)
+    return Picture([_plot(draw, _PHONE, tall, salt=text)], text)
 
 
 def confusion(truth, predicted, class_names, *, source=""):
@@ -525,46 +667,17 @@ def confusion(truth, predicted, class_names, *, source=""):
     np.add.at(counts, (np.asarray(truth), np.asarray(predicted)), 1)
     wrong = counts - np.diag(np.diag(counts))
     worst = np.unravel_index(wrong.argmax(), wrong.shape)
-
-    def draw(figure):
-        axis = figure.subplots()
-        axis.imshow(np.sqrt(wrong), cmap="Oranges", vmin=0, vmax=1.5 * np.sqrt(max(wrong.max(), 1)))
-        for (row, column), count in np.ndenumerate(counts):
-            if count:
-                style = dict(color="#555555") if row == column else dict(weight="bold")
-                axis.text(column, row, count, ha="center", va="center", fontsize=8, **style)
-        axis.set_xticks(range(n), class_names)
-        axis.set_yticks(range(n), class_names)
-        axis.tick_params(length=0)
-        axis.spines[:].set_visible(False)
-        axis.set_xlabel("the network says")
-        axis.set_ylabel("it is")
-        axis.set_title(source, fontsize=8, color="#555555")
+    styles = tints(np.sqrt(wrong))
+    texts = [[str(count) if count else "" for count in row] for row in counts]
+    names = [str(name) for name in class_names]
+    title = f"Row: what it is. Column: what the network says. {source}"
+    html = matrix(title.strip(), texts, styles, names=names)
 
     right = f"{np.trace(counts)} of {counts.sum()} right"
-    alt = f"Confusion matrix on {source or 'these images'}: {right}"
+    words = f"Confusion matrix on {source or 'these images'}: {right}"
     if wrong.any():
-        alt += (
+        words += (
             f"; the most frequent mistake, {wrong.max()} times, takes "
             f"{class_names[worst[0]]} for {class_names[worst[1]]}"
         )
-    return Picture(draw, alt + ".", (4.8, 4.8))
-
-
-def _image(axis, picture):
-    picture = np.squeeze(picture)
-    axis.imshow(picture, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-
-
-def _frame(row, column, height, width):
-    from matplotlib.patches import Rectangle
-
-    return Rectangle(
-        (column - 0.5, row - 0.5), width, height, fill=False, edgecolor=BLACK, linewidth=2.2
-    )
-
-
-def _short(value):
-    if isinstance(value, (float, np.floating)):
-        value = f"{round(float(value), 2) + 0.0:.2f}".rstrip("0").rstrip(".")
-    return str(value).replace("-", "−")
+    return Shown(side_by_side([html]), words + ".")

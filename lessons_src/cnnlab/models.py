@@ -188,6 +188,7 @@ _BUILD = {
     "S13": partial(mlp, 128, dropout=0.2),
     "S14": tf2_cnn,
     "S15": lenet5,
+    "S15-varied": lenet5,
     "challenge": challenge,
 }
 _ENTRIES = "data", "images", "optimizer", "learning_rate", "batch_size", "epochs", "validation"

@@ -37,8 +37,8 @@ def records(key, folder=RESULTS):
         source, versions, precision, device, processor, train` (loss and accuracy on the training
         images at the end, dropout off), `weights` (see `kept_weights`; not in old records) and
         `epochs`: for each one `loss, accuracy, test_loss, test_accuracy, test_accuracy_halves,
-        seconds`, with a validation set also `validation_loss, validation_accuracy`. Accuracies
-        lie between 0 and 1.
+        seconds`, with a validation set also `validation_loss, validation_accuracy`, with
+        variations `varied_loss, varied_accuracy`. Accuracies lie between 0 and 1.
 
     Raises:
         NoRecords: if there is none.

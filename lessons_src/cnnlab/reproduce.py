@@ -15,7 +15,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from cnnlab import data, records
+from cnnlab import data, drawings, records
 from cnnlab.files import written_whole
 from cnnlab.models import SYSTEMS, VARIANTS
 from cnnlab.training import LAST_SEED, device, diverged, progress, whole
@@ -25,6 +25,10 @@ __all__ = ["reproduce"]
 
 def reproduce(key, *, seed=0, epochs=None, precision=None, keep=False, folder=records.RESULTS):
     """Train a system of the sources by its recipe on the full data, and write a record of it.
+
+    A recipe with `variations` shows each training image twice in an epoch: as it is, and drawn
+    anew in another hand (`cnnlab.drawings.varied`); the record then also holds the accuracy on the
+    test images in other hands. One with `decay` lowers its learning rate on a line to 0.
 
     After each epoch everything is saved under `folder/unfinished`. A run that was stopped, by
     whatever, goes on from there when it is called again, and loses only the epoch it was in. The
@@ -157,9 +161,14 @@ def _untrained(system, recipe, seed):
 def _train(model, record, images, epochs, draft, saved):
     """Train on until so many epochs are done; give the record a row for each, and save both."""
     name, seed = f"{record['system']}, seed {record['seed']}", record["seed"]
-    x, y = images["train"]
-    batch_size = record["recipe"]["batch_size"]
-    steps = -(-len(x) // batch_size)
+    recipe, variations = record["recipe"], record["recipe"].get("variations")
+    shown = _epoch(*images["train"], variations)
+    if variations:
+        x, y = images["test"]
+        hands = drawings.varied(drawings.lines(x), y, np.random.default_rng(0), **variations)
+        images = {**images, "varied": (hands, y)}
+    batch_size = recipe["batch_size"]
+    steps = -(-len(images["train"][0]) * (2 if variations else 1) // batch_size)
     # The draft is written before the model, so that it may be one epoch ahead of it.
     done = int(model.optimizer.iterations) // steps
     if len(record["epochs"]) < done:
@@ -171,10 +180,13 @@ def _train(model, record, images, epochs, draft, saved):
     with progress(epochs, steps, name, done) as line:
         for epoch in range(done, epochs):
             start = time.perf_counter()
-            order = np.random.default_rng([seed, epoch]).permutation(len(x))
+            if recipe.get("decay"):
+                left = 1 - epoch / recipe["epochs"]
+                model.optimizer.learning_rate = recipe["learning_rate"] * left
+            x, y = shown(np.random.default_rng([seed, epoch]))
             history = model.fit(
-                x[order],
-                y[order],
+                x,
+                y,
                 batch_size=batch_size,
                 initial_epoch=epoch,
                 epochs=epoch + 1,
@@ -190,12 +202,29 @@ def _train(model, record, images, epochs, draft, saved):
             if len(images["validation"][0]):
                 row |= _scores(model, *images["validation"], "validation_")
             row |= _scores(model, *images["test"], "test_", halves=True)
+            if variations:
+                row |= _scores(model, *images["varied"], "varied_")
             row["seconds"] = round(time.perf_counter() - start, 2)
             record["epochs"].append(row)
             with _saving(f"Epoch {epoch + 1}", draft):
                 records.write(draft, record)
                 with written_whole(saved) as part:
                     model.save(part)
+
+
+def _epoch(x, y, variations):
+    """A function that gives the images and labels of an epoch, in its order, to a generator."""
+    digits = drawings.lines(x) if variations else None
+
+    def shown(rng):
+        images, labels = x, y
+        if variations:
+            images = np.concatenate([x, drawings.varied(digits, y, rng, **variations)])
+            labels = np.concatenate([y, y])
+        order = rng.permutation(len(images))
+        return images[order], labels[order]
+
+    return shown
 
 
 def _scores(model, x, y, prefix="", halves=False):

@@ -1,7 +1,8 @@
 """Tables: rows of results, and small matrices with the number in every cell.
 
 A notebook shows them as HTML, to be selected, read aloud and wrapped on a phone; where HTML cannot
-be shown, their plain-text form has the same cells.
+be shown, words say the same. Styles that a notebook needs stand in the HTML; how the website shows
+it is in book/_static/pictures.css.
 """
 
 from html import escape
@@ -9,58 +10,22 @@ from numbers import Integral, Real
 
 import numpy as np
 
+# The ends of the course's one scale for signed numbers: vermillion and blue of Okabe and Ito's
+# palette, as red, green and blue. Both lie over the paper, the fainter the nearer to 0.
+PLUS, MINUS = (213, 94, 0), (0, 114, 178)
 
-class Table:
-    """Cells of text with a head. Its plain-text form has aligned columns."""
 
-    def __init__(self, head, body, *, right=(), strong=(), caption="", note=""):
-        """
-        Args:
-            head: names of the columns.
-            body: rows of as many texts; the first one of each names the row.
-            right: for each column, whether it stands at the right; none does if empty.
-            strong: first texts of the rows that are set in bold.
-            caption: what the table shows; read aloud before it.
-            note: a sentence below it.
-        """
-        self.head, self.body, self.caption, self.note = head, body, caption, note
-        self._right = right or [False] * len(head)
-        self._strong = strong
+class Shown:
+    """What a cell shows: HTML, and the same in words, which are its printed form."""
+
+    def __init__(self, html, words):
+        self.html, self.words = html, words
 
     def __repr__(self):
-        lines = [self.head, *self.body]
-        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-        aligned = (
-            "  ".join(
-                cell.rjust(width) if right else cell.ljust(width)
-                for cell, width, right in zip(line, widths, self._right, strict=True)
-            ).rstrip()
-            for line in lines
-        )
-        return "\n".join(filter(None, [self.caption, *aligned, self.note]))
+        return self.words
 
     def _repr_html_(self):
-        def cell(tag, text, right, scope=""):
-            # In the cell, since a notebook has no style sheet of ours.
-            side = "right" if right else "left"
-            return f'<{tag}{scope} style="text-align: {side}">{escape(text)}</{tag}>'
-
-        def row(texts):
-            cells = [cell("th", texts[0], self._right[0], ' scope="row"')]
-            cells += map(cell, ["td"] * (len(texts) - 1), texts[1:], self._right[1:])
-            strong = ' style="font-weight: bold"' if texts[0] in self._strong else ""
-            return f"<tr{strong}>{''.join(cells)}</tr>"
-
-        caption = f"<caption>{escape(self.caption)}</caption>" if self.caption else ""
-        names = "".join(
-            cell("th", text, right, ' scope="col"')
-            for text, right in zip(self.head, self._right, strict=True)
-        )
-        note = f'<p class="cnn-note">{escape(self.note)}</p>' if self.note else ""
-        return (
-            f'<div class="cnn-table"><table>{caption}<thead><tr>{names}</tr></thead>'
-            f"<tbody>{''.join(map(row, self.body))}</tbody></table>{note}</div>"
-        )
+        return self.html
 
 
 def table(rows, columns, *, formats=None, strong=(), caption="", note=""):
@@ -80,7 +45,7 @@ def table(rows, columns, *, formats=None, strong=(), caption="", note=""):
         note: a sentence below it.
 
     Returns:
-        Table, which a notebook shows when it is a cell's last value; `display` shows it elsewhere.
+        Shown: a notebook shows it when it is a cell's last value; `display` shows it elsewhere.
 
     Raises:
         ValueError: for a row of another length, or a name in `formats` that is no column.
@@ -107,8 +72,50 @@ def table(rows, columns, *, formats=None, strong=(), caption="", note=""):
         all(v is None or not isinstance(v, str | tuple) for v in column)
         for column in zip(*rows, strict=True)
     ]
-    names = [strong] if isinstance(strong, str) else [written(name) for name in strong]
-    return Table(list(columns), body, right=right, strong=names, caption=caption, note=note)
+    strong = [strong] if isinstance(strong, str) else [written(name) for name in strong]
+    return laid_out(list(columns), body, right, strong=strong, caption=caption, note=note)
+
+
+def laid_out(head, body, right, *, strong=(), caption="", note=""):
+    """A table of texts.
+
+    Args:
+        head: names of the columns.
+        body: rows of as many texts; the first one of each names the row.
+        right: for each column, whether it stands at the right.
+        strong: first texts of the rows that are set in bold.
+        caption, note: as for `table`.
+    """
+
+    def cells(tags, texts):
+        # The side stands in each cell, since a notebook has no style sheet of ours.
+        sides = ["right" if at_right else "left" for at_right in right]
+        return "".join(
+            f'<{tag} style="text-align: {side}">{escape(text)}</{tag.split()[0]}>'
+            for tag, side, text in zip(tags, sides, texts, strict=True)
+        )
+
+    def row(texts):
+        bold = ' style="font-weight: bold"' if texts[0] in strong else ""
+        tags = ['th scope="row"'] + ["td"] * (len(texts) - 1)
+        return f"<tr{bold}>{cells(tags, texts)}</tr>"
+
+    above = f"<caption>{escape(caption)}</caption>" if caption else ""
+    below = f'<p class="cnn-note">{escape(note)}</p>' if note else ""
+    names = cells(['th scope="col"'] * len(head), head)
+    html = (
+        f'<div class="cnn-table"><table>{above}<thead><tr>{names}</tr></thead>'
+        f"<tbody>{''.join(map(row, body))}</tbody></table>{below}</div>"
+    )
+    widths = [max(map(len, column)) for column in zip(head, *body, strict=True)]
+    lines = (
+        "  ".join(
+            text.rjust(width) if at_right else text.ljust(width)
+            for text, width, at_right in zip(texts, widths, right, strict=True)
+        ).rstrip()
+        for texts in [head, *body]
+    )
+    return Shown(html, "\n".join(filter(None, [caption, *lines, note])))
 
 
 def written(value, form=""):
@@ -118,7 +125,7 @@ def written(value, form=""):
     if isinstance(value, str):
         return value
     if isinstance(value, tuple):
-        return " × ".join(written(v, form) for v in value)
+        return "\u00a0×\u00a0".join(written(v, form) for v in value)  # no line ends inside
     if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
     if isinstance(value, Real):
@@ -129,4 +136,113 @@ def written(value, form=""):
     if runs.size < 2:
         return written(runs.item(), form)
     mean, low, high = (written(v, form) for v in (runs.mean(), runs.min(), runs.max()))
-    return f"{mean} ({low} to {high})"
+    return f"{mean} ({low}\u00a0to\u00a0{high})"
+
+
+def numbers(*matrices, signs=(), mark=()):
+    """Show small matrices with the number in every cell: pixels, a kernel, a feature map.
+
+    Cells are orange above 0 and blue below, the stronger the farther from 0.
+
+    Args:
+        *matrices: (title, matrix of shape (rows, columns)) pairs.
+        signs: what stands between neighbours, such as ("*", "=").
+        mark: for each matrix None, or (row, column, height, width) of cells to frame.
+    """
+    signs = [*signs, *[""] * (len(matrices) - len(signs))]
+    mark = [*mark, *[None] * (len(matrices) - len(mark))]
+    parts, words = [], []
+    for (title, values), sign, frame in zip(matrices, signs, mark, strict=True):
+        values = np.asarray(values)
+        texts = [[_short(value) for value in row] for row in values]
+        framed = ""
+        if frame is not None:
+            row, column, height, width = frame
+            framed = f", framed: {_range('row', row, height)}, {_range('column', column, width)}"
+        parts.append(matrix(title, texts, tints(values), frame=frame, aside=framed) + _sign(sign))
+        words.append(f"{title}{framed}: {'; '.join(' '.join(row) for row in texts)}. {sign}")
+    return Shown(side_by_side(parts), " ".join(words).strip())
+
+
+def tints(values):
+    """The background of each cell, in CSS: orange above 0, blue below, none at 0."""
+    peak = np.abs(values).max() or 1
+    strength = 0.45 * values / peak  # with more, numbers would be hard to read
+    return [[_tint(PLUS if s > 0 else MINUS, abs(s)) for s in row] for row in strength]
+
+
+def _tint(colour, strength):
+    red, green, blue = colour
+    return f"background: rgba({red}, {green}, {blue}, {strength:.2f})" if strength > 0.005 else ""
+
+
+def matrix(title, texts, styles, *, frame=None, aside="", names=None):
+    """The HTML of a matrix.
+
+    Args:
+        title: stands above.
+        texts, styles: what is in each cell, and its CSS: rows of texts.
+        frame: (row, column, height, width) of cells to frame, or None.
+        aside: part of the title for those who hear it.
+        names: of the rows, and of the columns, too; or None.
+    """
+
+    def edges(row, column):
+        if frame is None:
+            return ""
+        top, left, height, width = frame
+        if not (top <= row < top + height and left <= column < left + width):
+            return ""
+        sides = {
+            "top": row == top,
+            "bottom": row == top + height - 1,
+            "left": column == left,
+            "right": column == left + width - 1,
+        }
+        return "; ".join(f"border-{side}: 2.5px solid" for side, at in sides.items() if at)
+
+    def cell(row, column):
+        style = "; ".join(filter(None, [styles[row][column], edges(row, column)]))
+        start = f'<td style="{style}">' if style else "<td>"
+        return f"{start}{escape(texts[row][column])}</td>"
+
+    head, first = "", [""] * len(texts)
+    if names:
+        tags = "".join(f'<th scope="col">{escape(name)}</th>' for name in names)
+        head = f"<thead><tr><td></td>{tags}</tr></thead>"
+        first = [f'<th scope="row">{escape(name)}</th>' for name in names]
+    rows = "".join(
+        f"<tr>{first[r]}{''.join(cell(r, c) for c in range(len(texts[r])))}</tr>"
+        for r in range(len(texts))
+    )
+    heard = f'<span style="{_HEARD}">{escape(aside)}</span>' if aside else ""
+    return (
+        '<table style="border-collapse: collapse; text-align: center">'
+        f'<caption style="caption-side: top">{escape(title)}{heard}</caption>'
+        f"{head}<tbody>{rows}</tbody></table>"
+    )
+
+
+# For who hears the page, not for who sees it.
+_HEARD = "position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%)"
+
+
+def side_by_side(parts):
+    """The HTML of matrices in a row, as far as there is room."""
+    style = "display: flex; flex-wrap: wrap; gap: 14px; align-items: flex-end"
+    cells = "".join(f'<div class="cnn-matrix">{part}</div>' for part in parts)
+    return f'<div class="cnn-numbers" style="{style}">{cells}</div>'
+
+
+def _sign(sign):
+    return f'<span class="cnn-sign">{escape(sign)}</span>' if sign else ""
+
+
+def _range(name, start, count):
+    return f"{name} {start + 1}" if count == 1 else f"{name}s {start + 1} to {start + count}"
+
+
+def _short(value):
+    if isinstance(value, (float, np.floating)):
+        value = f"{round(float(value), 2) + 0.0:.2f}".rstrip("0").rstrip(".")
+    return str(value).replace("-", "−")

@@ -2,11 +2,21 @@
 
 from importlib import import_module
 
-MODULES = ["cells"]
+MODULES = [
+    "cells",
+    "search",
+    "shell",
+    "accessible",
+    "pieces",
+    "pictures",
+    "formulas",
+    "styles",
+    "archive",
+]
 
 
 def setup(app):
     """Called by Sphinx."""
     for name in MODULES:
         import_module(f"website.{name}").setup(app)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}
+    return {"parallel_read_safe": True, "parallel_write_safe": False}

@@ -42,5 +42,5 @@ def inline(translator, node):
 def block(translator, node):
     """A formula on a line of its own. It may be wide, and scrolls by itself."""
     formula = mathml(node.astext(), display=True)
-    translator.body.append(f'{translator.starttag(node, "div", CLASS="math")}{formula}</div>\n')
+    translator.body.append(f"{translator.starttag(node, 'div', CLASS='math')}{formula}</div>\n")
     raise SkipNode

@@ -15,7 +15,10 @@ from bs4 import BeautifulSoup
 WORDS = Path(__file__).with_name("search.toml")
 GLOSSARY = "book/glossary"
 # Not prose: code and what it prints, pictures, live pieces, and the build's own signs.
-NO_PROSE = "pre, script, style, svg, img, noscript, .headerlink, .cell_input, .cell_output table, annotation"
+NO_PROSE = (
+    "pre, script, style, svg, img, noscript, annotation, .headerlink, .cell_input,"
+    ".cell_output table, details.tick, details.code-fold, .about"
+)
 # What a reader opens only after an answer of their own. It is found, but not quoted.
 CLOSED = ".sealed, details"
 CHINESE = re.compile(r"[\u4e00-\u9fff]+")
@@ -43,7 +46,9 @@ def write(app, error):
     for name in sorted(app.env.found_docs):
         html = Path(app.builder.get_outfilename(name)).read_text(encoding="utf-8")
         pages[name] = BeautifulSoup(html, "html.parser")
-    index = make(pages, tomllib.loads(WORDS.read_text(encoding="utf-8")), app.builder.get_target_uri)
+    index = make(
+        pages, tomllib.loads(WORDS.read_text(encoding="utf-8")), app.builder.get_target_uri
+    )
     text = json.dumps(index, ensure_ascii=False, separators=(",", ":"))
     target = Path(app.outdir, "_static", "search-index.js")
     target.write_text(f"(globalThis.cnn ??= {{}}).searchIndex = {text};\n", encoding="utf-8")
@@ -84,7 +89,7 @@ def prose(page):
     article = page.find("article") or page
     for part in article.select(NO_PROSE) + article.find_all(re.compile("^cnn-")):
         part.decompose()
-    for block in article.select("p, li, td, th, summary, br"):
+    for block in article.select("p, li, td, th, dt, dd, div, label, summary, figcaption, br"):
         block.append(" ")
     return article
 

@@ -1,4 +1,4 @@
-// From a dense layer to a convolution: cut the wires outside the window, then let all outputs share one kernel.
+// From a dense layer to a convolution: mask the wires outside the window, then let all outputs share one kernel.
 "use strict";
 {
   const IMAGE = ["100001", "010010", "001100", "100010", "010010", "001010"]; // the example of chapter 2
@@ -29,7 +29,7 @@
     return ties;
   }
 
-  // ±0.1 … ±0.9, never 0: a weight of 0 would look like a wire that is cut.
+  // ±0.1 … ±0.9, never 0: a weight of 0 would look like a wire that is masked.
   const weight = (next) => ((next() < 0.5 ? -1 : 1) * (1 + Math.floor(next() * 9))) / 10;
 
   class DenseToConv extends cnn.Piece {
@@ -222,11 +222,11 @@
       context.fillStyle = this.colour("paper");
       context.fillRect(0, 0, outputs * cell, inputs * cell);
 
-      // Blue above 0, orange below, stronger the further from 0; a cut wire leaves the paper empty.
+      // Orange above 0, blue below, stronger the further from 0; a masked wire leaves the paper empty.
       const [blue, orange, grey, ink] = ["blue", "orange", "line", "ink"].map((name) => this.colour(name));
       result.data.forEach((value, at) => {
         if (!this.#wired(at)) return;
-        context.fillStyle = value > 0 ? blue : value < 0 ? orange : grey;
+        context.fillStyle = value > 0 ? orange : value < 0 ? blue : grey;
         context.globalAlpha = 0.2 + 0.6 * Math.abs(value / this.peak);
         context.fillRect((at % outputs) * cell, Math.floor(at / outputs) * cell, cell, cell);
       });

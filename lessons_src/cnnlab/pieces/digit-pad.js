@@ -1,7 +1,11 @@
 // Draw a digit, and a trained network reads it: the maps of every layer and the probabilities, as you draw.
+// <cnn-digit-pad compact> is the drawing surface and the answer alone.
 "use strict";
 {
-  const { SIZE, FINE, READY, curve, stroke, asMnist, asDrawn, moved } = cnn.ink; // a drawing has FINE² cells a pixel
+  const { SIZE, FINE, READY, curve, penned, longer, withoutSpecks, asMnist, imageAsMnist, asDrawn, moved } = cnn.ink;
+  const SMALL = 0.215 * SIZE; // a drawing below this, 60 px on a surface of 280, shows too little of the hand
+
+  const NETWORKS = [["varied", "trained with variations"], ["lenet5", "trained on MNIST as it is"]];
 
   // What can be done to the image. Beside each slider stands what the network says at every `cell`.
   const MOVES = {
@@ -23,6 +27,8 @@
   const percent = (share, digits = 1) => `${(100 * share).toFixed(digits)}\u00a0%`;
   const times = (shape) => shape.join(" × ");
 
+  const ready = (digit) => ({ strokes: READY[digit].map(curve), ready: digit });
+
   // How many lines and columns show a vector of n numbers: full lines, if that can be.
   function lines(n) {
     const widest = n > 200 ? 64 : 42;
@@ -37,7 +43,7 @@
     static style = `
       .surface { position: relative; width: 280px; max-width: 100%; }
       canvas { display: block; image-rendering: pixelated; }
-      .pad { width: 280px; height: auto; border: 1px solid var(--line); touch-action: none; cursor: crosshair;
+      .pad { width: 100%; height: auto; border: 1px solid var(--line); touch-action: none; cursor: crosshair;
         image-rendering: auto; }
       .pen { position: absolute; width: 17px; height: 17px; margin: -8px; border: 2.5px dashed var(--orange);
         border-radius: 50%; pointer-events: none; display: none; }
@@ -46,6 +52,14 @@
       .seen { width: 142px; border: 1px solid var(--line); }
       @container (max-width: 480px) { .seen { width: 86px; } }
       .answer { flex: 1 1 150px; max-width: 320px; }
+      .compact { max-width: 38rem; }
+      .compact .surface { width: 264px; }
+      .compact .answer { flex-basis: 105px; }
+      .compact .answer td { height: 1.3rem; }
+      .compact #keys { display: none; }
+      .compact .stage:has(.pad:focus-visible) + #keys { display: block; }
+      @container (max-width: 400px) { .compact .surface { width: 206px; } }
+      @container (max-width: 340px) { .compact .surface { width: 264px; } }
       .answer table { width: 100%; }
       .answer th { font-weight: 400; text-align: left; padding-right: .4rem; white-space: nowrap; }
       .answer td { padding: 0; height: 1.45rem; }
@@ -77,13 +91,19 @@
       .maps canvas { outline: 1px solid var(--line); }`;
 
     build() {
-      const { image, labels } = this.given;
+      const { image, labels, network } = this.given, compact = this.hasAttribute("compact");
       this.labels = labels;
-      this.choice("ready", "start from", image ? "own" : "3", [["own", "your own"], ..."0123456789"]);
-      this.button("erase", () => this.#erase());
-      this.tick("centred", "centre and scale as MNIST does", true);
-      this.button("put back", () => this.#putBack());
-      this.drawing = cnn.array([SIZE * FINE, SIZE * FINE]);
+      this.compact = compact;
+      this.stage.parentElement.classList.toggle("compact", compact);
+      Object.assign(this.state, { trained: NETWORKS[0][0], centred: true });
+      if (!compact) this.choice("ready", "start from", "3", [["own", "your own"], ..."0123456789"]);
+      if (!compact && !network) this.choice("trained", "network", this.state.trained, NETWORKS);
+      this.button("erase", () => this.#change({ strokes: [] }));
+      this.back = this.button("undo", () => this.#undo());
+      if (!compact) {
+        this.tick("centred", "centre and scale as MNIST does", true);
+        this.button("put back", () => this.#putBack());
+      }
       this.at = [SIZE / 2, SIZE / 2]; // the pen, in pixels
       this.down = false;
       this.#layOutPad();
@@ -91,18 +111,20 @@
       this.layers = cnn.make("div");
       const note = (text, id) => cnn.make("p", { class: "small", id }, text);
       this.stage.after(note("Draw with mouse or finger, or with keys: arrows move the pen (Home, End, Page Up and Page "
-        + "Down: aslant), space puts it down and lifts it, Delete erases.", "keys"));
-      this.words.after(
+        + "Down: aslant), space puts it down and lifts it, Ctrl+Z or ⌘Z takes a change back, Delete erases.", "keys"));
+      this.words.after(note("It knows only ten answers, and gives one to whatever it sees: draw a heart."));
+      if (!compact) this.words.nextSibling.after(
         note("Under each slider: what the network says at each place, underlined where it is not the answer to the "
           + "digit left alone."),
         this.moves,
-        note("What each layer computes: blue is above 0, orange below, strong is far from 0, on a scale of its own."),
+        note("What each layer computes: orange is above 0, blue below, strong is far from 0, on a scale of its own."),
         this.layers,
-        note("Before the network sees your drawing, it is made like the digits of MNIST: scaled to fit into 20 × 20 "
-          + "pixels, then placed with its centre of mass in the middle of 28 × 28. Shift, zoom and turn come after "
-          + "that. The ready digits are drawn by code; none is from MNIST."));
-      if (image) this.paste(image);
-      else this.changed("ready");
+        note("Before the network sees your drawing, it is made like the digits of MNIST: its strokes are scaled to fit "
+          + "into 20 × 20 pixels and drawn with a pen of one width, with their centre of mass in the middle of "
+          + "28 × 28. Shift, zoom and turn come after that. The ready digits are drawn by code; none is from MNIST."));
+      this.past = []; // what was drawn before each change
+      this.drawn = image ? { strokes: [], image, ready: "own" } : ready("3");
+      this.#show();
     }
 
     // In a notebook, the weights may come with a later script than this element.
@@ -130,8 +152,10 @@
         "aria-label": "the image that the network sees, 28 × 28 pixels" });
       this.about = make("p");
       this.bars = make("table", { "aria-label": "probabilities" });
-      this.stage.append(
-        make("div", {}, make("p", {}, "draw here"), make("div", { class: "surface" }, this.pad, this.pen)),
+      const surface = make("div", { class: "surface" }, this.pad, this.pen);
+      if (this.compact) this.stage.append(surface, make("div", { class: "answer" }, this.bars));
+      else this.stage.append(
+        make("div", {}, make("p", {}, "draw here"), surface),
         make("div", {}, make("p", {}, "the network sees"), this.seenBox),
         make("div", { class: "answer" }, this.about, this.bars),
       );
@@ -148,6 +172,8 @@
       this.moves = make("div", { class: "moves" });
       this.strips = {};
       for (const [name, move] of Object.entries(MOVES)) {
+        this.state[name] = move.rest;
+        if (this.compact) continue;
         const slider = this.number(name, move.label, move.rest, { ...move, slider: true });
         const text = make("p", {}, "\u00a0"), strip = make("div", { class: "strip", role: "img", "aria-label": `answers along: ${name}` });
         const cells = move.places.map((place) => make("span", { title: move.text(place) }, "\u00a0"));
@@ -164,19 +190,39 @@
     // ---- Drawing
 
     changed(name) {
-      if (name !== "ready" || this.state.ready === "own") return;
-      this.drawing.data.fill(0);
-      for (const points of READY[this.state.ready]) this.#line(curve(points));
+      if (name === "ready" && this.state.ready !== "own") this.#change(ready(this.state.ready));
+      if (name === "trained") this.network = this.prepared = null;
     }
 
-    #line(points) {
-      points.forEach((point, i) => stroke(this.drawing, points[i - 1] ?? point, point));
+    // Something else is drawn: {strokes, image: rows of numbers instead of strokes, ready: which ready digit it is}.
+    #change(drawn) {
+      this.past.push(this.drawn);
+      this.drawn = { ready: "own", ...drawn };
+      this.#show();
+    }
+
+    #undo() {
+      if (!this.past.length) return;
+      this.drawn = this.past.pop();
+      this.pressed = this.down = false;
+      this.#show();
+    }
+
+    #show() {
+      this.stroke = this.prepared = null;
+      this.set("ready", this.drawn.ready);
+    }
+
+    // The pen draws from one place to another. The reader's first stroke clears what stood there before.
+    #line(from, to) {
+      if (!this.stroke) {
+        const { strokes, image, ready } = this.drawn, stroke = [from];
+        this.#change({ strokes: ready === "own" && !image ? [...strokes, stroke] : [stroke] });
+        this.stroke = stroke;
+      }
+      const [x, y] = this.stroke.at(-1);
+      if (Math.hypot(to[0] - x, to[1] - y) > 0.1) this.stroke.push(to);
       this.prepared = null;
-    }
-
-    #erase() {
-      this.drawing.data.fill(0);
-      this.#own();
     }
 
     #putBack() {
@@ -184,18 +230,9 @@
       for (const [name, { rest }] of Object.entries(MOVES)) this.set(name, rest);
     }
 
-    #own() {
-      this.prepared = null;
-      this.set("ready", "own");
-    }
-
-    // Start from an image, rows of 28 × 28 numbers from 0 to 1: each pixel fills its 4 × 4 cells.
-    paste(rows) {
-      const n = SIZE * FINE;
-      this.drawing.data.forEach((_, at) => {
-        this.drawing.data[at] = rows[Math.floor(at / n / FINE)][Math.floor((at % n) / FINE)];
-      });
-      this.#own();
+    // Start from an image, rows of 28 × 28 numbers from 0 to 1.
+    paste(image) {
+      this.#change({ strokes: [], image });
     }
 
     #place(event) {
@@ -208,9 +245,9 @@
       this.pad.setPointerCapture(event.pointerId);
       this.pressed = true;
       clearTimeout(this.timer); // the strips can wait
-      this.#own();
       this.at = this.#place(event);
-      this.#line([this.at]);
+      this.stroke = null;
+      this.#line(this.at, this.at);
       this.#soon();
     }
 
@@ -219,7 +256,7 @@
       const passed = event.getCoalescedEvents?.() ?? [];
       for (const each of passed.length ? passed : [event]) {
         const place = this.#place(each);
-        this.#line([this.at, place]);
+        this.#line(this.at, place);
         this.at = place;
       }
       this.#soon();
@@ -228,6 +265,7 @@
     #release() {
       if (!this.pressed) return;
       this.pressed = false;
+      this.stroke = null;
       this.update();
     }
 
@@ -237,22 +275,24 @@
     }
 
     #key(event) {
-      if (event.ctrlKey || event.altKey || event.metaKey) return;
+      const undo = (event.ctrlKey || event.metaKey) && !event.shiftKey && event.key.toLowerCase() === "z";
+      if (!undo && (event.ctrlKey || event.altKey || event.metaKey)) return;
       const step = KEYS[event.key], inside = (v) => Math.min(SIZE - 0.5, Math.max(0.5, v));
       const from = [Math.floor(this.at[0]) + 0.5, Math.floor(this.at[1]) + 0.5].map(inside); // a pixel's middle
       if (step) {
         this.at = [inside(from[0] + step[0]), inside(from[1] + step[1])];
+        if (this.down) this.#line(from, this.at);
       } else if (event.key === " ") {
         this.at = from;
         this.down = !this.down;
+        this.stroke = null;
+        if (this.down) this.#line(from, from);
+      } else if (undo) {
+        this.#undo();
       } else if (event.key === "Delete" || event.key === "Backspace") {
-        this.#erase();
+        this.#change({ strokes: [] });
       } else return;
       event.preventDefault();
-      if (this.down && event.key !== "Delete" && event.key !== "Backspace") {
-        this.#own();
-        this.#line([step ? from : this.at, this.at]);
-      }
       const [column, row] = this.at.map((v) => Math.floor(v) + 1);
       this.penSays = `Pen ${this.down ? "down" : "up"}, column ${column}, row ${row}. `;
       this.update();
@@ -269,15 +309,18 @@
       return { outputs, probabilities: this.network.gives === "logits" ? cnn.softmax(last) : last };
     }
 
-    // The reader's model, or LeNet-5 as it comes with the course.
+    // The reader's model, or one of the two that come with the course.
     #start() {
-      const written = this.given.network ?? cnn.networks?.lenet5;
-      if (!written) return false;
+      const { trained } = this.state, written = this.given.network ?? cnn.networks?.[trained];
+      if (!written) {
+        cnn.load?.(trained === "lenet5" ? "lenet5" : "lenet5-varied");
+        return false;
+      }
       this.network = Object.assign(new cnn.Network(written), written.about);
-      const { trained, name, parameters } = this.network, count = (n) => n.toLocaleString("en");
-      this.about.textContent = trained
-        ? `${name}, trained on ${count(trained.images)} digits for ${trained.epochs} epochs (seed ${trained.seed}): `
-          + `test accuracy ${percent(trained.accuracy, 2)}`
+      const { trained: how, name, parameters } = this.network, count = (n) => n.toLocaleString("en");
+      this.about.textContent = how
+        ? `${name}, trained on ${count(how.images)} digits${how.variations ? ", each also in other hands," : ""} for `
+          + `${how.epochs} epochs (seed ${how.seed}): test accuracy ${percent(how.accuracy, 2)}`
         : `your model “${name}”, ${count(parameters)} parameters`;
       return true;
     }
@@ -285,11 +328,9 @@
     update() {
       if (this.waiting) cancelAnimationFrame(this.waiting);
       this.waiting = null;
+      this.back.disabled = !this.past.length;
       if (!this.network && !this.#start()) return this.say("The network is being loaded.");
-      if (!this.prepared) { // the drawing has changed
-        this.prepared = asMnist(this.drawing);
-        this.usual = this.#ask(this.prepared);
-      }
+      if (!this.prepared) this.#prepare(); // the drawing has changed
       const alone = this.state.centred && Object.entries(MOVES).every(([name, { rest }]) => this.state[name] === rest);
       this.seen = alone ? this.prepared : moved(this.#base(), this.state);
       const { outputs, probabilities } = alone ? this.usual : this.#ask(this.seen);
@@ -297,15 +338,28 @@
       this.#paint();
       this.#showBars();
       this.#tell();
-      this.#survey();
+      if (!this.compact) this.#survey();
+    }
+
+    #prepare() {
+      const { strokes, image } = this.drawn, n = SIZE * FINE;
+      this.kept = withoutSpecks(strokes);
+      this.drawing = penned(strokes);
+      if (image) { // each of its pixels fills 4 × 4 cells
+        this.drawing.data.forEach((_, at, cells) => {
+          cells[at] = image[Math.floor(at / n / FINE)][Math.floor((at % n) / FINE)];
+        });
+      }
+      this.prepared = image ? imageAsMnist(this.drawing) : asMnist(this.kept);
+      this.usual = this.#ask(this.prepared);
     }
 
     // The image that is then shifted, zoomed and turned.
     #base() {
-      return this.state.centred ? this.prepared : asDrawn(this.drawing);
+      return this.state.centred ? this.prepared : asDrawn(this.drawn.image ? this.drawing : penned(this.kept));
     }
 
-    // Colours from −1 (orange) over 0 (paper) to 1 (blue), and from 0 (black) to 1 (white).
+    // Colours from −1 (blue) over 0 (paper) to 1 (orange), and from 0 (black) to 1 (white).
     #palette() {
       const names = ["blue", "orange", "paper", "ink"].map((name) => this.colour(name));
       if (this.painted === String(names)) return;
@@ -316,7 +370,7 @@
         return 0xff000000 + blue * 0x10000 + g * 0x100 + r;
       };
       const shades = Array.from({ length: 256 }, (_, i) => i / 255);
-      this.signed = [...shades.map((t) => mix(orange, paper, t)), ...shades.map((t) => mix(paper, blue, t))];
+      this.signed = [...shades.map((t) => mix(blue, paper, t)), ...shades.map((t) => mix(paper, orange, t))];
       this.grey = shades.map((t) => (this.dark ? mix(paper, ink, t) : mix(ink, paper, t)));
     }
 
@@ -333,10 +387,11 @@
       this.#palette();
       const grey = (image) => (i) => this.grey[Math.round(255 * image.data[i])];
       this.#fill(this.pad, grey(this.drawing));
-      this.#fill(this.seenBox, grey(this.seen));
+      if (!this.compact) this.#fill(this.seenBox, grey(this.seen));
       this.pen.style.left = `${(100 * this.at[0]) / SIZE}%`;
       this.pen.style.top = `${(100 * this.at[1]) / SIZE}%`;
       this.pen.classList.toggle("down", this.down);
+      if (this.compact) return;
       this.figures ??= this.network.layers.map((layer, k) => this.#layOutLayer(layer, this.outputs[k]));
       this.figures.forEach((figure, k) => this.#paintLayer(figure, this.outputs[k]));
     }
@@ -393,7 +448,7 @@
       this.rows.forEach(({ row, bar, number }, k) => {
         row.classList.toggle("best", k === winner);
         bar.style.width = `${100 * data[k]}%`;
-        number.textContent = percent(data[k]);
+        number.textContent = percent(data[k], this.compact ? 0 : 1);
       });
     }
 
@@ -412,13 +467,19 @@
         : `next comes ${this.#name(second)}, with ${percent(result.data[second])}`;
       const answer = `${this.#name(now)}, with ${percent(result.data[now])}; ${next}.`;
       const before = `${this.#name(then)}, with ${percent(usual.data[then])}`;
-      const empty = !this.drawing.data.some((ink) => ink > 0);
+      const { strokes, image } = this.drawn, specks = strokes.length - this.kept.length;
+      const empty = !this.drawing.data.some((ink) => ink > 0), small = !empty && !image && longer(this.kept) < SMALL;
       const sentence = empty ? `Nothing is drawn. The network answers all the same: ${answer}`
         : this.alone ? `The network says ${answer}`
           : `The drawing is ${done}. The network ${now === then ? "still says" : "now says"} ${answer} `
             + (now === then ? `Before that it said ${before}.`
               : `Before that it said ${before}: the same drawing, another answer.`);
-      this.say((this.penSays ?? "") + sentence);
+      const remarks = [
+        specks && ` Far from the rest ${specks === 1 ? "is a speck: it is" : `are ${specks} specks: they are`} ignored.`,
+        small && !this.pressed && !this.down && " This is small: draw larger.",
+        result.data[now] < 0.6 && " It is not sure: it knows only ten answers, and must give one.",
+      ].filter(Boolean).join("");
+      this.say((this.penSays ?? "") + sentence + remarks);
     }
 
     // When the reader pauses: what does the network say at every place of each slider, the others left alone?

@@ -34,7 +34,7 @@
     }
 
     // Draw `values` (rows of numbers; null for an empty cell). `mark(row, column)` gives class names.
-    // Colours: blue above 0, orange below, stronger the further from 0; `peak` is the strongest.
+    // Colours: orange above 0, blue below, stronger the further from 0; `peak` is the strongest.
     show(values, mark = () => "", peak = Math.max(...values.flat().map(Math.abs), 1e-9)) {
       this.last = [values, mark, peak];
       const rows = values.length, columns = values[0].length;
@@ -50,7 +50,7 @@
           else if (!field.matches(":focus")) field.value = text(value);
           if (field) field.readOnly = td.classList.contains("faint");
           const strength = Math.round(42 * Math.min(1, Math.abs(value ?? 0) / peak));
-          const colour = value > 0 ? "var(--blue)" : "var(--orange)";
+          const colour = value > 0 ? "var(--orange)" : "var(--blue)";
           td.style.background = strength ? `color-mix(in srgb, ${colour} ${strength}%, var(--paper))` : "";
         }
       }

@@ -1,9 +1,11 @@
 // From strokes to the image that a network sees: drawing, making it like MNIST, shifting, zooming, turning.
+// A stroke is a list of points [x, y] in pixels, where the pen has been from when it was put down until it was lifted.
 "use strict";
 {
   const SIZE = 28; // pixels of the network's image
   const FINE = 4; // the drawing is kept finer: 4 × 4 cells for each pixel
   const PEN = 1.2; // half the width of the pen, in pixels
+  const BOX = 20; // the digits of MNIST fit into 20 × 20 pixels
 
   // The ready digits, drawn by these strokes and not taken from MNIST: points (x, y) in pixels. A stroke
   // of more than two points is a smooth curve through them, a ring if it ends where it began.
@@ -35,21 +37,49 @@
     return line;
   }
 
-  // A straight line of the pen from one point to another, with soft edges, on the fine drawing.
-  function stroke(drawing, [x0, y0], [x1, y1]) {
-    const n = SIZE * FINE, far = PEN + 1 / FINE, length2 = (x1 - x0) ** 2 + (y1 - y0) ** 2;
+  // How far it is from a point to the straight line between two others.
+  function distance([x, y], [x0, y0], [x1, y1]) {
+    const length2 = (x1 - x0) ** 2 + (y1 - y0) ** 2;
+    const along = length2 ? ((x - x0) * (x1 - x0) + (y - y0) * (y1 - y0)) / length2 : 0;
+    const t = Math.min(1, Math.max(0, along)); // the nearest place of the line
+    return Math.hypot(x - x0 - t * (x1 - x0), y - y0 - t * (y1 - y0));
+  }
+
+  // Strokes drawn with the pen, with soft edges: a drawing of FINE × FINE cells for each pixel.
+  function penned(strokes) {
+    const n = SIZE * FINE, drawing = cnn.array([n, n]), far = PEN + 1 / FINE;
     const first = (v) => Math.max(0, Math.floor((v - far) * FINE));
     const last = (v) => Math.min(n, Math.ceil((v + far) * FINE));
-    for (let r = first(Math.min(y0, y1)); r < last(Math.max(y0, y1)); r++) {
-      for (let c = first(Math.min(x0, x1)); c < last(Math.max(x0, x1)); c++) {
-        const x = (c + 0.5) / FINE, y = (r + 0.5) / FINE; // the middle of the cell
-        const along = length2 ? ((x - x0) * (x1 - x0) + (y - y0) * (y1 - y0)) / length2 : 0;
-        const t = Math.min(1, Math.max(0, along)); // the nearest point of the line
-        const distance = Math.hypot(x - x0 - t * (x1 - x0), y - y0 - t * (y1 - y0));
-        const ink = Math.min(1, Math.max(0, (PEN - distance) * FINE + 0.5));
-        drawing.data[r * n + c] = Math.max(drawing.data[r * n + c], ink);
-      }
+    for (const points of strokes) {
+      points.forEach((to, i) => {
+        const from = points[i - 1] ?? to, [[x0, y0], [x1, y1]] = [from, to];
+        for (let r = first(Math.min(y0, y1)); r < last(Math.max(y0, y1)); r++) {
+          for (let c = first(Math.min(x0, x1)); c < last(Math.max(x0, x1)); c++) {
+            const middle = [(c + 0.5) / FINE, (r + 0.5) / FINE]; // of the cell
+            const ink = Math.min(1, (PEN - distance(middle, from, to)) * FINE + 0.5);
+            drawing.data[r * n + c] = Math.max(drawing.data[r * n + c], ink);
+          }
+        }
+      });
     }
+    return drawing;
+  }
+
+  // The smallest box around strokes: its upper left corner, its width and height.
+  function around(strokes) {
+    const along = [0, 1].map((k) => strokes.flat().map((point) => point[k]));
+    const low = along.map((values) => values.reduce((a, b) => Math.min(a, b), Infinity));
+    return { low, size: along.map((values, k) => values.reduce((a, b) => Math.max(a, b), -Infinity) - low[k]) };
+  }
+  const longer = (strokes) => Math.max(0, ...around(strokes).size);
+
+  // Strokes without the specks: those that are far smaller than the largest one and outside the box around the others.
+  function withoutSpecks(strokes) {
+    const large = Math.max(...strokes.map((stroke) => longer([stroke])));
+    const isSmall = (stroke) => longer([stroke]) < 0.15 * large;
+    const { low, size } = around(strokes.filter((stroke) => !isSmall(stroke)));
+    const isInside = (point) => point.every((v, k) => v > low[k] - 0.1 * large && v < low[k] + size[k] + 0.1 * large);
+    return strokes.filter((stroke) => !isSmall(stroke) || stroke.some(isInside));
   }
 
   // `count` means of a line of numbers, each over the next `step` of them (not always a whole number).
@@ -75,9 +105,21 @@
     return ink.reduce((sum, value, place) => sum + place * value, 0) / ink.reduce((a, b) => a + b, 0);
   }
 
-  // As MNIST was made (LeCun et al. 1998): the drawing is cut out and scaled, keeping its proportions, so that
-  // its longer side is 20 pixels, and put where its centre of mass is at pixel 14 (counting from 0).
-  function asMnist(drawing) {
+  // Strokes as the digits of MNIST: so large that the longer side is 20 pixels, and the centre of mass at pixel 14
+  // (counting from 0), as LeCun et al. made them in 1998. It is the points that are scaled; then they are drawn.
+  // So the line is as wide as in MNIST however small the drawing is.
+  function asMnist(strokes) {
+    if (!strokes.length) return cnn.array([SIZE, SIZE]);
+    const placed = (change) => strokes.map((points) => points.map((point) => point.map(change)));
+    const { low, size } = around(strokes), scale = (BOX - 2 * PEN) / Math.max(...size, 1);
+    const inBox = (v, k) => (v - low[k] - size[k] / 2) * scale + SIZE / 2;
+    const rows = cnn.toRows(asDrawn(penned(placed(inBox)))), most = (SIZE - BOX) / 2; // further, and it leaves the image
+    const shift = [flip(rows), rows].map((lines) => Math.max(-most, Math.min(most, 14 - centreOfMass(lines))));
+    return asDrawn(penned(placed((v, k) => inBox(v, k) + shift[k])));
+  }
+
+  // The same for an image, whose lines cannot be drawn anew: it is cut out, shrunk or enlarged, and moved by whole pixels.
+  function imageAsMnist(drawing) {
     const rows = cnn.toRows(drawing), image = cnn.array([SIZE, SIZE]);
     const span = (lines) => { // the first line with ink, and how many from there to the last
       const inked = lines.map((line) => line.some((ink) => ink > 0));
@@ -86,8 +128,8 @@
     const [top, height] = span(rows), [left, width] = span(flip(rows));
     if (top < 0) return image;
     const box = rows.slice(top, top + height).map((row) => row.slice(left, left + width));
-    const step = Math.max(height, width) / 20;
-    const side = (cells) => Math.min(20, Math.ceil(cells / step - 1e-9));
+    const step = Math.max(height, width) / BOX;
+    const side = (cells) => Math.min(BOX, Math.ceil(cells / step - 1e-9));
     const small = shrink(box, side(height), side(width), step);
     const start = (lines) => // whole pixels, and nothing falls off
       Math.min(SIZE - lines.length, Math.max(0, Math.floor(14.5 - centreOfMass(lines))));
@@ -119,5 +161,5 @@
     return out;
   }
 
-  Object.assign(cnn, { ink: { SIZE, FINE, READY, curve, stroke, asMnist, asDrawn, moved } });
+  Object.assign(cnn, { ink: { SIZE, FINE, READY, curve, penned, longer, withoutSpecks, asMnist, imageAsMnist, asDrawn, moved } });
 }

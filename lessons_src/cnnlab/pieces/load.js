@@ -15,7 +15,7 @@
   // On a page, these come only when a piece asks for them: cnn.load(name).
   const LATER = ["lenet5"];
   const here = document.currentScript.src.replace(/load\.js.*$/, "");
-  const loaded = new Set();
+  const loaded = new Set([...document.scripts].map(({ src }) => src.replace(/.*\/|\.js.*$/g, ""))); // by the page itself
   const load = (name) => {
     if (loaded.has(name)) return;
     loaded.add(name);

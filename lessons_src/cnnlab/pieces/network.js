@@ -1,14 +1,14 @@
 // A Keras network: its layers one after the other, what model.predict computes for one image.
-// cnnlab.pieces writes it down as {input: shape, layers: [{kind, name, …settings, shape, weights: shapes}],
-// bits, numbers}, where the settings have Keras's names and `numbers` are all the weights in one line.
+// cnnlab.pieces writes it down as {input: shape, layers: [{kind, name, …settings, shape, weights: shapes}], bits, numbers,
+// steps}, where the settings have Keras's names and `numbers` are all the weights in one line.
 "use strict";
 {
-  // Weights travel as text (base64) of float32 or, half as long, of its upper 16 bits (bfloat16).
+  // Weights travel as text: as base64 of float32, or as a letter each, which counts steps from −31 to 31. How large a
+  // step is, each array of weights has for itself.
+  const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   function decode(text, bits) {
-    const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-    if (bits === 32) return new Float32Array(bytes.buffer);
-    const upper = new Uint16Array(bytes.buffer);
-    return new Float32Array(Uint32Array.from(upper, (half) => half << 16).buffer);
+    if (bits === 6) return Float32Array.from(text, (letter) => LETTERS.indexOf(letter) - 32);
+    return new Float32Array(Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer);
   }
 
   // The same function for every number.
@@ -97,12 +97,12 @@
   };
 
   class Network {
-    constructor({ input, layers, bits, numbers }) {
+    constructor({ input, layers, bits, numbers, steps = [] }) {
       const all = decode(numbers, bits);
-      let start = 0;
+      let start = 0, arrays = 0;
       const take = (shape) => {
-        const size = shape.reduce((a, b) => a * b, 1);
-        return { shape, data: all.subarray(start, (start += size)) };
+        const size = shape.reduce((a, b) => a * b, 1), step = steps[arrays++] ?? 1;
+        return { shape, data: all.subarray(start, (start += size)).map((v) => v * step) };
       };
       this.input = input;
       this.layers = layers.map((layer) => ({ ...layer, weights: (layer.weights ?? []).map(take) }));

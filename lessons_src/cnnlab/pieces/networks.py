@@ -2,6 +2,7 @@
 
 import base64
 import json
+import string
 from reprlib import repr as brief
 
 import numpy as np
@@ -84,13 +85,14 @@ def runnable(model, *, bits=32, white=None, names=None):
 
     Args:
         model: a built model, one layer after the other, for one image of 28 × 28 pixels.
-        bits: 32 for float32 weights, 16 for bfloat16.
+        bits: 32 for float32 weights; 6 to round those of each array to 63 steps.
         white: the value of white in its images; by default 255 if the first thing that it does to
             their values is a Rescaling by about 1 / 255, else 1.
         names: names for the layers instead of their own.
 
     Returns:
-        dict: `input` (shape), `layers`, `bits`, `numbers` (all weights as base64, little-endian),
+        dict: `input` (shape), `layers`, `bits`, `numbers` (all weights: base64 of little-endian
+        float32, or a letter each), `steps` (the size of a step, for each array; none at 32 bits),
         `classes`, and `about` (name, parameters, what it `gives`, white).
 
     Raises:
@@ -120,16 +122,16 @@ def runnable(model, *, bits=32, white=None, names=None):
         raise ValueError(f"white must be a number above 0, such as 1 or 255, got {brief(white)}.")
     if names:
         layers = [{**layer, "name": name} for layer, name in zip(layers, names, strict=True)]
-    numbers = np.concatenate([np.ravel(a) for a in arrays] or [np.zeros(0)]).astype("<f4")
-    if bits == 16:
-        from ml_dtypes import bfloat16
-
-        numbers = numbers.astype(bfloat16)  # to the nearest, ties to even
+    steps = [float(np.float32(np.abs(a).max() / 31)) or 1.0 for a in arrays if bits == 6]
+    if bits == 6:
+        arrays = [np.rint(a / step) for a, step in zip(arrays, steps, strict=True)]
+    line = np.concatenate([np.ravel(a) for a in arrays] or [np.zeros(0)])
     return {
         "input": network.shape,
         "layers": layers,
         "bits": bits,
-        "numbers": base64.b64encode(numbers.tobytes()).decode(),
+        "numbers": _letters(line) if bits == 6 else base64.b64encode(line.astype("<f4")).decode(),
+        "steps": steps,
         "classes": network.layers[-1].shape[0],
         "about": {
             "name": network.name,
@@ -138,6 +140,12 @@ def runnable(model, *, bits=32, white=None, names=None):
             "white": white,
         },
     }
+
+
+def _letters(steps):
+    """Whole numbers from -32 to 31, each as one of the letters that base64 uses."""
+    letters = string.ascii_uppercase + string.ascii_lowercase + string.digits + "+/"
+    return "".join(letters[int(step) + 32] for step in steps)
 
 
 def _end(network, layers, moves):
@@ -210,9 +218,9 @@ def _weights(layer, number):
 # ---- The scripts that Python writes: `make lessons` puts them beside the others
 
 _NETWORK = (
-    "// The weights of chapter 7's LeNet-5, results/S15-seed0, by `make lessons`.\n"
+    "// The weights of {what}, results/{key}-seed0, rounded, by `make lessons`.\n"
     '"use strict";\n'
-    "(cnn.networks ??= {{}}).lenet5 = {};\n"
+    "(cnn.networks ??= {{}}).{name} = {network};\n"
     'document.dispatchEvent(new Event("cnn-network"));\n'
 )
 _KERAS = (
@@ -232,16 +240,25 @@ _FIRST = {
 
 
 def lenet5_script():
-    """The LeNet-5 of a recorded run (S15, seed 0) as the script that digit-pad loads."""
-    from cnnlab import records
-    from cnnlab.models import SYSTEMS
+    """Chapter 7's LeNet-5 of a recorded run (S15, seed 0) as a script that digit-pad loads."""
+    return _network_script("S15", "lenet5", "chapter 7's LeNet-5")
 
-    path = records.RESULTS / "S15-seed0.json"
+
+def varied_script():
+    """The same for the LeNet-5 that has learned from digits in many hands."""
+    return _network_script("S15-varied", "varied", "a LeNet-5 trained with variations")
+
+
+def _network_script(key, name, what):
+    from cnnlab import records
+    from cnnlab.models import SYSTEMS, VARIANTS
+
+    path = records.RESULTS / f"{key}-seed0.json"
     record = records.read(path)
-    model = SYSTEMS["S15"].build()
+    model = {**SYSTEMS, **VARIANTS}[key].build()
     model.load_weights(records.kept_weights(path))
     names = "padding", "C1", "S2", "C3", "S4", "flatten", "C5", "F6", "output"
-    network = runnable(model, bits=16, names=names)
+    network = runnable(model, bits=6, names=names)
     network["about"] |= {
         "name": SYSTEMS["S15"].name,
         "trained": {
@@ -249,9 +266,11 @@ def lenet5_script():
             "epochs": len(record["epochs"]),
             "seed": record["seed"],
             "accuracy": record["epochs"][-1]["test_accuracy"],
+            "variations": "variations" in record["recipe"],
         },
     }
-    return _NETWORK.format(json.dumps(network, separators=(",", ":")))
+    text = json.dumps(network, separators=(",", ":"))
+    return _NETWORK.format(what=what, key=key, name=name, network=text)
 
 
 def keras_script():
