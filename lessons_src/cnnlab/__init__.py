@@ -3,7 +3,7 @@
 NumPy for what is taught (`windows`, `conv`, `pooling`), plain arithmetic for what is counted
 (`network`, `fields`, `ledger`), Keras for what is trained (`models`, `training`, `reproduce`,
 `records`), and the images, pictures and live pieces that the lessons need (`data`, `shapes`,
-`figures`, `pieces`).
+`figures`, `tables`, `pieces`).
 
 Importing it loads nothing else. When somebody imports Keras or TensorFlow afterwards, their
 start-up log stays away: it goes to stderr at every log level, where a notebook shows it in red.

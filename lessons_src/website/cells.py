@@ -1,9 +1,9 @@
 """Cells as the site shows them: what lies behind a question is sealed, checks open from a tick.
 
 A cell with the tag `hide-input` that shows something is a claim: first what it shows, then a small
-tick, "how this was computed", which opens the code. Everything after a cell with `ask(…)`, up to
-its cell with `answer(…)`, lies in an element with the class `sealed`. A page without scripts, a
-printed page and a page reached by a search (`?highlight=`) hide nothing.
+tick, "how this was computed", which opens the code. What follows a cell with `ask(…)`, up to the
+next question or heading, lies in an element with the class `sealed`; `answer(…)` is in there. A
+page without scripts, a printed page and a page reached by a search (`?highlight=`) hide nothing.
 """
 
 import json
@@ -86,17 +86,20 @@ def seal(document):
         if not name:
             continue
         question, place = asked(cell), cell.parent
-        start, between = place.index(cell) + 1, []
+        start = place.index(cell) + 1
+        end, answered = start, False
+        # To the next question or heading, since what follows the answer may repeat it.
         for node in place.children[start:]:
-            between.append(node)
-            if name in node.get("cell_metadata", {}).get("cnnlab", {}).get("answers", []):
+            marks = node.get("cell_metadata", {}).get("cnnlab", {})
+            if isinstance(node, nodes.section) or "asks" in marks:
                 break
-        else:
+            answered = answered or name in marks.get("answers", [])
+            end += 1
+        if not answered:
             raise ExtensionError(f"The answer to {name!r} must stand in the question's section.")
-        place[start : start + len(between)] = [
-            sealed := Sealed(name=name, version=question["version"])
-        ]
-        sealed.extend(between)
+        sealed = Sealed(name=name, version=question["version"])
+        sealed.extend(place.children[start:end])
+        place[start:end] = [sealed]
         section = place["ids"][0] if isinstance(place, nodes.section) else ""
         told = {key: question[key] for key in ("name", "version", "question", "kind")}
         questions.append(told | {"section": section})

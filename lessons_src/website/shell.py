@@ -14,8 +14,8 @@ TEMPLATES = Path(__file__).with_name("templates")
 # Scripts of the theme and of Sphinx that the pages do without.
 NEEDLESS = re.compile("sphinx-book-theme|doctools|sphinx_highlight|mathjax", re.IGNORECASE)
 NEEDLESS_FILES = (
-    "scripts vendor/fontawesome locales images doctools.js sphinx_highlight.js language_data.js "
-    "webpack-macros.html sbt-webpack-macros.html styles/*.map *.png"
+    "scripts vendor/fontawesome locales images doctools.js sphinx_highlight.js searchtools.js "
+    "language_data.js webpack-macros.html sbt-webpack-macros.html styles/*.map *.png"
 )
 MARKER = "_static/site.css"  # where this is, there is the course
 
