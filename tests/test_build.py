@@ -95,9 +95,7 @@ def test_prose_reaches_the_notebook_and_the_outputs_stay(built, clone):
     assert make_lessons(clone) == "one is up to date\n"
 
 
-@pytest.mark.parametrize(
-    "path", ["windows.py", "files.py", "pieces/given.py", "pieces/conv-stepper.js"]
-)
+@pytest.mark.parametrize("path", ["windows.py", "files.py", "pieces/given.py"])
 def test_a_file_of_the_package_that_the_chapter_uses(built, clone, path):
     change(clone / PACKAGE / path, "\n")
     assert make_lessons(clone).startswith(f"one: {PACKAGE}/{path} has changed ...")

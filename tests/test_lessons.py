@@ -85,7 +85,6 @@ def test_a_chapter_has_its_parts(source):
         "## Read more",
     ):
         assert part in text, f"{source.name} lacks {part!r}"
-    assert text.count("**Predict**") >= 2
     assert 2 <= text.count("solution]") <= 5
 
 

@@ -11,7 +11,7 @@ import pytest
 from bs4 import BeautifulSoup
 from cnnlab import pieces
 from serving import served
-from test_site import LIVE, PAGES, ROOT, SITE, WITH_PIECES, page
+from test_site import PAGES, ROOT, SITE, WITH_PIECES, live, page
 from website import accessible, archive, formulas, shell, styles
 from website import pieces as website_pieces
 
@@ -226,7 +226,7 @@ def test_tex_that_cannot_be_shown_is_refused_in_words():
 def test_the_top_of_a_chapter_leads_to_its_pieces(name):
     about = page(name).select_one("p.about")
     assert re.search(r"about \d+ minutes", about.get_text())
-    found = {piece.name[4:] for piece in page(name)(LIVE)} & set(pieces.PIECES)
+    found = {piece.name[4:] for piece in live(name)}
     assert {link["href"] for link in about("a")} == {f"#{piece}" for piece in found}
     assert all(page(name).find(id=piece).name == f"cnn-{piece}" for piece in found)
 
