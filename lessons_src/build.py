@@ -23,14 +23,13 @@ from classroom.notebooks import from_text
 from cnnlab.files import written_whole
 from cnnlab.pieces import networks
 from nbclient import NotebookClient
-from rules import answers, asks, broken, given_away
+from rules import FOLDED as HIDDEN
+from rules import TITLE, answers, asks, broken, given_away
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = ROOT / "lessons_src" / "chapters"
 PACKAGE = ROOT / "lessons_src" / "cnnlab"
 RESULTS = ROOT / "results"
-
-HIDDEN = {"hide-input", "hide-cell", "remove-input"}
 
 # Runs in the kernel before the first cell: notes every file that is opened, and every folder that
 # is listed.
@@ -67,9 +66,21 @@ def read(source):
         if HIDDEN & set(tags):
             cell.metadata.setdefault("jupyter", {})["source_hidden"] = True
             cell.metadata["cellView"] = "form"
+            # Colab shows this title, and JupyterLab the first line, which would tell a result.
+            cell.source = f"{TITLE} {title(cell)}\n{cell.source}"
         if not tags:
             del cell.metadata["tags"]
     return notebook
+
+
+def title(cell):
+    """What stands in the place of hidden code."""
+    if asks(cell.source):
+        return "A question, to answer before the next cells are run"
+    if "solution" in cell.metadata["tags"]:
+        return "A solution"
+    shows = isinstance(ast.parse(cell.source).body[-1], ast.Expr)
+    return "How this was computed" if shows else "The code of this step"
 
 
 def execute(notebook):

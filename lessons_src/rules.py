@@ -11,6 +11,7 @@ from html import unescape
 
 # Tags of cells whose code a reader does not see unless they open it.
 FOLDED = {"hide-input", "hide-cell", "remove-input"}
+TITLE = "# @title"  # begins the line that a notebook shows instead
 
 
 def calls(source, name):

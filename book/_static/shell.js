@@ -47,6 +47,7 @@
 
   // --- What is wider than its place scrolls, and then needs a tab stop ---
 
+  const WIDE = "article :is(pre, .output, .math, .cnn-table, .cnn-matrix, .pst-scrollable-table-container)";
   const wide = () => {
     for (const node of all("article :is(pre, .output, .math, .cnn-table, .cnn-matrix, .pst-scrollable-table-container)")) {
       if (node.scrollWidth > node.clientWidth + 1) node.tabIndex = 0;

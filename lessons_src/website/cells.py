@@ -12,6 +12,7 @@ from html import escape, unescape
 from pathlib import Path
 
 from docutils import nodes
+from rules import TITLE
 from sphinx.errors import ExtensionError
 
 # In <head>, before anything is painted: whether this page asks, and what is open already. If a
@@ -57,6 +58,11 @@ def cells(document):
 
 def fold(cell):
     """Put the code of a cell behind a tick, after what the cell shows."""
+    for code in cell.findall(nodes.literal_block):
+        if code.astext().startswith(TITLE):  # for notebooks: the tick says it already
+            text = code.astext().partition("\n")[2]
+            code.rawsource, code.children = text, []
+            code += nodes.Text(text)
     if cell.get("hide_mode") != "input":
         return
     del cell["hide_mode"]  # myst-nb would make a box of it

@@ -25,7 +25,8 @@ globalThis.cnn ??= {};
     input[type=range] { padding: 0; width: 8em; accent-color: var(--blue); }
     label .at { min-width: 2.2em; font-variant-numeric: tabular-nums; }
     input[type=checkbox] { min-height: 0; width: 18px; height: 18px; accent-color: var(--blue); }
-    button { cursor: pointer; }
+    button, summary { cursor: pointer; }
+    summary { line-height: 24px; }
     button:disabled { opacity: .5; cursor: default; }
     button[aria-pressed=true] { background: var(--blue); color: var(--paper); }
     :focus-visible { outline: 3px solid var(--orange); outline-offset: 1px; }

@@ -17,7 +17,9 @@ cnn.define("prediction", class extends cnn.Piece {
     .sure button { min-width: 56px; min-height: 34px; }
     .number input[type=number] { width: 8em; }
     .number input[name=within] { width: 5em; }
-    .number input[type=range] { width: min(100%, 20em); }
+    .number label { flex-wrap: wrap; }
+    .number input[type=range] { width: min(70vw, 20em); }
+    .number .at { min-width: 4.5em; }
     .aside { display: flex; flex-wrap: wrap; gap: .3rem 1rem; }
     .aside button { background: none; border: 0; padding: .1rem 0; text-decoration: underline; color: var(--soft);
       font-size: .85rem; }
@@ -135,19 +137,21 @@ cnn.define("prediction", class extends cnn.Piece {
   number_() {
     const { unit, close, factor, between } = this.given;
     this.exact = close === 0;
-    const guess = cnn.make("input", between
-      ? { type: "range", min: between[0], max: between[1], step: (between[1] - between[0]) / 100, name: "guess" }
+    const range = between && between[1] - between[0]; // whole numbers where they are whole and few
+    const step = between && (between.every(Number.isInteger) && range <= 200 ? 1 : range / 100);
+    const guess = cnn.make("input", between ? { type: "range", min: between[0], max: between[1], step, name: "guess" }
       : { type: "number", step: "any", name: "guess" });
     const within = cnn.make("input", { type: "number", step: "any", min: factor ? 1 : 0, value: factor ?? close, name: "within" });
-    const told = cnn.make("p");
+    const told = cnn.make("p"), at = cnn.make("span", { class: "at", "aria-hidden": "true" });
     const box = cnn.make("fieldset", { class: "number" }, cnn.make("legend", {}, "Your answer"),
-      cnn.make("label", {}, "your guess ", guess, between ? "" : ` ${unit}`));
+      cnn.make("label", {}, "your guess ", guess, between ? at : ` ${unit}`));
     if (!this.exact) box.append(" ", cnn.make("label", {}, factor ? "give or take a factor of " : "give or take ", within));
     box.append(told);
     let touched = false; // a slider stands somewhere from the start
     const tell = () => {
       const read = this.read();
-      if (between) guess.setAttribute("aria-valuetext", `${cnn.full(guess.valueAsNumber)} ${unit}`);
+      at.textContent = `${cnn.full(guess.valueAsNumber)} ${unit}`;
+      if (between) guess.setAttribute("aria-valuetext", at.textContent);
       told.textContent = read.problem ? "" : this.exact ? "" : `So you say: ${read.words}. ` +
         `Counted as right: ${factor ? `within a factor of ${factor}` : `within ${cnn.full(close)} ${unit}`}.`;
     };
@@ -163,6 +167,7 @@ cnn.define("prediction", class extends cnn.Piece {
       return { said, within: wide, words: words + end };
     };
     if (between) guess.value = (between[0] + between[1]) / 2;
+    if (between) tell();
     return box;
   }
 

@@ -3,7 +3,7 @@
 cnn.define("your-predictions", class extends cnn.Piece {
   static title = "Your predictions";
   static style = `
-    h3 { font-size: 1.05rem; margin: 1.2rem 0 .3rem; }
+    h2 { font-size: 1.05rem; margin: 1.2rem 0 .3rem; }
     table { width: 100%; font-size: .9rem; }
     th, td { text-align: left; vertical-align: top; padding: .3rem .5rem .3rem 0; border-top: 1px solid var(--line); }
     th { font-weight: 600; }
@@ -65,7 +65,7 @@ cnn.define("your-predictions", class extends cnn.Piece {
       const head = cnn.make("tr", {}, ...["Question", "You said", "How sure", "Answer", "Verdict"].map((text) =>
         cnn.make("th", { scope: "col" }, text)));
       const rows = questions.map((question) => this.row(question, `${root}${page}.html`));
-      return [cnn.make("h3", {}, link), cnn.make("table", {}, cnn.make("thead", {}, head), cnn.make("tbody", {}, ...rows))];
+      return [cnn.make("h2", {}, link), cnn.make("table", {}, cnn.make("thead", {}, head), cnn.make("tbody", {}, ...rows))];
     }));
   }
 
