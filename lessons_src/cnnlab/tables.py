@@ -136,7 +136,7 @@ def written(value, form=""):
     if runs.size < 2:
         return written(runs.item(), form)
     mean, low, high = (written(v, form) for v in (runs.mean(), runs.min(), runs.max()))
-    return f"{mean} ({low}\u00a0to\u00a0{high})"
+    return mean if low == high else f"{mean} ({low}\u00a0to\u00a0{high})"
 
 
 def numbers(*matrices, signs=(), mark=()):
