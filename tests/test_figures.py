@@ -173,6 +173,8 @@ def test_say_displays_markdown(monkeypatch):
     (text,) = shown
     assert isinstance(text, IPython.display.Markdown)
     assert text.data == "There are **9** weights.\n\n$x^2$"
+    say("From -1 to (-0.5): `a[-1]`, $-1$, 5-10, [E-1](a.md#b-1).")
+    assert shown[1].data == "From −1 to (−0.5): `a[-1]`, $-1$, 5-10, [E-1](a.md#b-1)."
 
 
 @pytest.mark.parametrize("shape", [(7, 8, 9, 3), (7, 8, 9, 1), (7, 8, 9)])

@@ -238,7 +238,7 @@ def test_guessing_exactly_by_factor_and_with_a_slider(shown, notebook):
     assert tab.get_by_label("give or take").count() == 0
     tab.commit(99)
     assert tab.answer.inner_text().startswith("Right. Answer: 30,000,000 weights.")
-    assert "You said 30000000 weights, 99 % sure." in tab.answer.inner_text()
+    assert "You said 30,000,000 weights, 99 % sure." in tab.answer.inner_text()
 
     shown.clear()
     ask("scale", "How many times?", number="times", factor=2)
@@ -347,7 +347,10 @@ def test_the_curve_waits_for_enough_predictions_and_has_the_right_intervals(show
     entries["open"] = dict(version="1", sure=99, words="")  # its answer has not been met
     tab.evaluate("entries => cnn.predictions.keep(entries)", entries)
     words = curve.inner_text()
-    assert "Of your 25 predictions, 60 % came true; on average you were 78 % sure" in words
+    assert "Of your 25 predictions, 60 % came true; on average you were 78 % sure: " in words
+    whole = binomtest(15, 25).proportion_ci(method="wilson")
+    sure = sum(sure * n for sure, (_, n) in counts.items()) / 25 / 100
+    assert ("78 % sure: too sure." in words) == (sure > whole.high)
     levels = tab.evaluate("cnn.calibration(cnn.predictions.all()).levels")
     for level, (sure, (hits, n)) in zip(levels, counts.items(), strict=True):
         interval = binomtest(hits, n).proportion_ci(method="wilson")

@@ -55,10 +55,15 @@ _STYLE = {
 
 
 def say(text):
-    """Display a sentence as Markdown: how the book states a result that a cell has computed."""
+    """Display a sentence as Markdown: how the book states a result that a cell has computed.
+
+    A hyphen in front of a number becomes a minus sign, outside `code` and $formulas$.
+    """
     from IPython.display import Markdown, display
 
-    display(Markdown(textwrap.dedent(text).strip()))
+    parts = re.split(r"(`[^`]*`|\$[^$]*\$)", textwrap.dedent(text).strip())
+    parts[::2] = [re.sub(r"(?<![\w)-])-(?=\d)", "−", part) for part in parts[::2]]
+    display(Markdown("".join(parts)))
 
 
 class Picture(Shown):

@@ -47,7 +47,7 @@ def visit_sealed(self, node):
 
 def visit_tick(self, node):
     label = escape(node["label"])
-    kind = "tick" if node["shows"] else "code-fold"
+    kind = " ".join(["tick" if node["shows"] else "code-fold", *node["classes"]])
     self.body.append(f'<details class="{kind}"><summary><span>{label}</span></summary>\n')
 
 
@@ -115,6 +115,9 @@ def seal(document):
 def read(app, document):
     for cell in cells(document):
         fold(cell)
+    ticks = [tick for tick in document.findall(Tick) if tick["shows"]]
+    for tick in ticks[:1]:
+        tick["classes"].append("first")
     env = app.env
     if not hasattr(env, "cnnlab_questions"):
         env.cnnlab_questions = {}

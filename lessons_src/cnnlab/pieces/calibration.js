@@ -19,9 +19,10 @@
       return { sure: sure / 100, n: at.length, hits, low, high };
     }).filter((level) => level.n);
     const mean = (values) => values.reduce((a, b) => a + b, 0) / values.length;
+    const hits = counted.filter((e) => e.hit).length, [low, high] = counted.length ? interval(hits, counted.length) : [0, 1];
     return {
-      n: counted.length, right: counted.filter((e) => e.right).length, levels, enough: counted.length >= ENOUGH,
-      sure: mean(counted.map((e) => e.sure / 100)), hit: mean(counted.map((e) => Number(e.hit)))
+      low, high, n: counted.length, right: counted.filter((e) => e.right).length, levels, enough: counted.length >= ENOUGH,
+      sure: mean(counted.map((e) => e.sure / 100)), hit: hits / counted.length
     };
   }
 
@@ -30,11 +31,9 @@
 
   const percent = (share) => `${Math.round(100 * share)} %`;
 
-  // A level at a time: does the share of hits fit how sure the reader was?
-  function told({ sure, n, hits, low, high }) {
-    const verdict = sure > high ? "too sure" : sure < low ? "not sure enough" : "no contradiction";
-    return `at ${percent(sure)}, ${hits} of ${n}: ${verdict}`;
-  }
+  // Does the share of hits fit how sure the reader was?
+  const verdict = ({ sure, low, high }) => (sure > high ? "too sure" : sure < low ? "not sure enough" : "no contradiction");
+  const told = (level) => `at ${percent(level.sure)}, ${level.hits} of ${level.n}: ${verdict(level)}`;
 
   cnn.calibration = calibration;
   cnn.define("calibration", class extends cnn.Piece {
@@ -46,8 +45,9 @@
 
     build() {
       this.controls.remove();
-      this.plot = new cnn.Plot({ label: "", x: [0, 1], y: [0, 1], xLabel: "how sure", yLabel: "share that was right",
-        width: 340, height: 320 });
+      this.plot = new cnn.Plot({ label: "", x: [0, 100], y: [0, 100], xLabel: "how sure, in %", yLabel: "right, in %",
+        width: 340, height: 330 });
+      this.plot.top = 28; // the highest number stands below the label
       this.key = cnn.make("ul", { class: "key" });
       this.stage.append(cnn.make("div", {}, this.plot.element, this.key));
       this.listen = () => this.update();
@@ -65,26 +65,27 @@
       const { network = [] } = this.given, you = calibration(cnn.predictions.all()), { plot } = this;
       plot.width = Math.min(340, this.room);
       plot.clear();
-      plot.curve([[0, 0], [1, 1]], "soft", { dashed: true });
+      plot.curve([[0, 0], [100, 100]], "soft", { dashed: true });
       const key = [["soft", "- - as often right as sure"]];
       if (network.length) {
-        plot.curve(network, "blue");
-        plot.points(network, "blue", { hollow: true });
+        const bins = network.map((bin) => bin.map((share) => 100 * share));
+        plot.curve(bins, "blue");
+        plot.points(bins, "blue", { hollow: true });
         key.push(["blue", "○ the network"]);
       }
       if (you.enough) {
-        for (const { sure, low, high } of you.levels) plot.curve([[sure, low], [sure, high]], "orange");
-        const dots = you.levels.map(({ sure, n, hits }) => [sure, hits / n]);
+        for (const { sure, low, high } of you.levels) {
+          plot.curve([[100 * sure, 100 * low], [100 * sure, 100 * high]], "orange");
+        }
+        const dots = you.levels.map(({ sure, n, hits }) => [100 * sure, (100 * hits) / n]);
         plot.curve(dots, "orange");
         plot.points(dots, "orange");
         key.push(["orange", "● you, with 95 % intervals"]);
       }
       this.key.replaceChildren(...key.map(([colour, text]) => cnn.make("li", { class: colour }, text)));
-      const far = you.sure - you.hit;
-      const yours = you.enough
-        ? `Of your ${you.n} predictions, ${percent(you.hit)} came true; on average you were ${percent(you.sure)} sure. `
-          + `${Math.abs(far) < 0.005 ? "That fits" : far > 0 ? `Too sure by ${Math.round(100 * far)} points`
-            : `Not sure enough by ${Math.round(-100 * far)} points`}. By level: ${you.levels.map(told).join("; ")}.`
+        const yours = you.enough
+        ? `Of your ${you.n} predictions, ${percent(you.hit)} came true; on average you were ${percent(you.sure)} sure: `
+          + `${verdict(you)}. By level: ${you.levels.map(told).join("; ")}.`
         : `Your own curve is drawn from ${ENOUGH} predictions on; so far ${you.n === 1 ? "one has" : `${you.n} have`} met `
           + `${you.n === 1 ? "its answer" : "their answers"}. At one level, ${ENOUGH} predictions leave ±${open(ENOUGH)} points `
           + `open, ${4 * ENOUGH} leave ±${open(4 * ENOUGH)}.`;

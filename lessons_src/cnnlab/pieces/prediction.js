@@ -66,6 +66,7 @@ cnn.define("prediction", class extends cnn.Piece {
     const field = { options: () => this.options(), number: () => this.number_(), order: () => this.order() }[given.kind]();
     const sure = cnn.make("div", { class: "sure" });
     for (const per of cnn.predictions.SURE) {
+      if (per < 50 && given.options?.length === 2) continue; // nobody can be less sure of one of two
       const button = cnn.make("button", { type: "button", "aria-label": `Commit, ${per} per cent sure` }, `${per} %`);
       button.addEventListener("click", () => this.commit(per));
       sure.append(button);
@@ -161,7 +162,7 @@ cnn.define("prediction", class extends cnn.Piece {
       const said = guess.valueAsNumber, wide = within.valueAsNumber;
       if (Number.isNaN(said) || (between && !touched)) return { problem: between ? "Move the slider first." : "Type a number first." };
       if (Number.isNaN(wide) || wide < (factor ? 1 : 0)) return { problem: `“Give or take” needs a number from ${factor ? 1 : 0} up.` };
-      const show = (value) => cnn.full(value, 6), end = ` ${unit}`.trimEnd();
+      const show = (value) => value.toLocaleString("en-US", { maximumSignificantDigits: 6 }).replace("-", "−"), end = ` ${unit}`.trimEnd();
       const words = this.exact ? show(said) : factor ? `${show(said / wide)} to ${show(said * wide)}`
         : `${show(said - wide)} to ${show(said + wide)}`;
       return { said, within: wide, words: words + end };

@@ -3,7 +3,7 @@
 globalThis.cnn ??= {};
 {
   const KEY = "cnnlab.predictions.1", THROUGH = "cnnlab.read-through";
-  const SURE = [50, 70, 90, 99]; // per cent
+  const SURE = [30, 50, 70, 90, 99]; // per cent; the first for who guesses among three or four
   let memory = {}; // where a browser keeps nothing, as in some notebooks: for as long as the page is open
 
   // {name: {version, page, question, kind, said, within, sure, words, truth, right, hit, shown, at}}

@@ -38,7 +38,7 @@ def ask(name, question, options=None, *, number=None, close=None, factor=None, b
     """Ask the reader to commit to a prediction; `answer` with the same name must follow.
 
     Exactly one of `options`, `number` and `order` says what kind of prediction it is. With each,
-    the reader also says how sure they are: 50, 70, 90 or 99 %.
+    the reader also says how sure they are, from 30 to 99 %.
 
     Args:
         name: a short name, the only one of its kind in the course.

@@ -9,6 +9,7 @@ cnn.define("your-predictions", class extends cnn.Piece {
     th { font-weight: 600; }
     a { color: var(--blue); }
     .asked { width: 42%; }
+    summary { cursor: pointer; font-size: .9rem; color: var(--soft); padding: .2rem 0; }
     .right { color: var(--green); font-weight: 600; }
     .wrong { color: var(--orange); font-weight: 600; }
     .name { display: block; margin: .4rem 0; }
@@ -60,23 +61,38 @@ cnn.define("your-predictions", class extends cnn.Piece {
     this.score.textContent = `${asked.length} questions in the course. You have committed to ${known.filter((e) => !e.shown).length} `
       + `and were shown ${known.filter((e) => e.shown).length}. Of the ${n} that have met their answer, ${right} `
       + `${right === 1 ? "was" : "were"} right.`;
+    const open = new Set([...this.list.querySelectorAll("details[open]")].map((part) => part.dataset.page));
     this.list.replaceChildren(...pages.flatMap(({ page, title, questions }) => {
-      const link = cnn.make("a", { href: `${root}${page}.html` }, title);
-      const head = cnn.make("tr", {}, ...["Question", "You said", "How sure", "Answer", "Verdict"].map((text) =>
-        cnn.make("th", { scope: "col" }, text)));
-      const rows = questions.map((question) => this.row(question, `${root}${page}.html`));
-      return [cnn.make("h2", {}, link), cnn.make("table", {}, cnn.make("thead", {}, head), cnn.make("tbody", {}, ...rows))];
+      const address = `${root}${page}.html`, met = questions.filter((question) => cnn.predictions.get(question));
+      const rest = questions.filter((question) => !met.includes(question));
+      const parts = [cnn.make("h2", {}, cnn.make("a", { href: address }, title))];
+      if (met.length) {
+        const head = cnn.make("tr", {}, ...["Question", "You said", "How sure", "Answer", "Verdict"].map((text) =>
+          cnn.make("th", { scope: "col" }, text)));
+        const rows = met.map((question) => this.row(question, address));
+        parts.push(cnn.make("table", {}, cnn.make("thead", {}, head), cnn.make("tbody", {}, ...rows)));
+      }
+      if (rest.length) {
+        const list = cnn.make("ul", {}, ...rest.map((question) => cnn.make("li", {}, this.link(question, address))));
+        const part = cnn.make("details", { "data-page": page }, cnn.make("summary", {}, `${rest.length} not asked yet`), list);
+        part.open = open.has(page);
+        parts.push(part);
+      }
+      return parts;
     }));
+  }
+
+  link(question, page, entry) {
+    const words = cnn.make("a", { href: `${page}#${entry ? "sealed-" + question.name : question.section}` });
+    words.innerHTML = cnn.inline(question.question);
+    return words;
   }
 
   row(question, page) {
     const entry = cnn.predictions.get(question);
     const cell = (text, label, kind) => cnn.make("td", { class: kind, "data-label": label }, text);
-    const words = cnn.make("a", { href: `${page}#${entry ? "sealed-" + question.name : question.section}` });
-    words.innerHTML = cnn.inline(question.question);
-    const row = cnn.make("tr", {}, cnn.make("td", { class: "asked" }, words));
-    if (!entry) row.append(cnn.make("td", { colspan: 4 }, "not asked yet"));
-    else if (entry.shown) row.append(cell("(shown)"), cell(""), cell(entry.truth ?? "", "answer"), cell(""));
+    const row = cnn.make("tr", {}, cnn.make("td", { class: "asked" }, this.link(question, page, entry)));
+    if (entry.shown) row.append(cell("(shown)"), cell(""), cell(entry.truth ?? "", "answer"), cell(""));
     else {
       const verdict = entry.right === undefined ? "not known yet" : entry.right ? "right" : entry.hit ? "inside, not close" : "wrong";
       row.append(cell(entry.words, "you said"), cell(`${entry.sure} %`, "how sure"), cell(entry.truth ?? "", "answer"),
