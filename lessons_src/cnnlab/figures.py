@@ -505,7 +505,9 @@ def descent(loss, paths, *, best, window, labels=("w", "b"), alt=""):
         for i, values in enumerate(above.values()):
             axis.plot(values, **_line(i))
         axis.set_yscale("log")
-        axis.yaxis.set_major_formatter(lambda y, _: np.format_float_positional(y, trim="-"))
+        axis.yaxis.set_major_formatter(
+            lambda y, _: np.format_float_positional(float(f"{y:.3g}"), trim="-")  # no 0.0999999
+        )
         axis.yaxis.set_minor_formatter("")
         axis.set_xlabel("step")
         highest = min(1e3, 2 * max(map(max, above.values())))
