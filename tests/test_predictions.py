@@ -210,8 +210,8 @@ def test_in_a_notebook_the_answer_comes_later(shown, notebook):
         ("42", None, "Right."),
         ("42.2", None, "Right."),
         ("46", None, "Not this time."),
-        ("50", "15", "Inside what you said, but not close."),
-        ("41", "1", "Close, but outside what you said."),
+        ("50", "15", "Inside the range that you gave, but not close."),
+        ("41", "1", "Close, but outside the range that you gave."),
         ("-37.2", None, "Not this time."),
     ],
 )
@@ -247,7 +247,7 @@ def test_guessing_exactly_by_factor_and_with_a_slider(shown, notebook):
     tab.get_by_label("your guess").fill("801")
     tab.get_by_label("give or take").fill("4")
     tab.commit(50)
-    assert tab.answer.inner_text().startswith("Inside what you said, but not close.")
+    assert tab.answer.inner_text().startswith("Inside the range that you gave, but not close.")
 
     shown.clear()
     ask("slide", "How many?", number="%", close=5, between=(0, 100))

@@ -2,8 +2,8 @@
 
 A cell with the tag `hide-input` that shows something is a claim: first what it shows, then a small
 tick, "how this was computed", which opens the code. What follows a cell with `ask(…)`, up to the
-next question or heading, lies in an element with the class `sealed`; `answer(…)` is in there. A
-page without scripts, a printed page and a page reached by a search (`?highlight=`) hide nothing.
+next heading, lies in an element with the class `sealed`; `answer(…)` is in there. A page without
+scripts, a printed page and a page reached by a search (`?highlight=`) hide nothing.
 """
 
 import json
@@ -94,10 +94,11 @@ def seal(document):
         question, place = asked(cell), cell.parent
         start = place.index(cell) + 1
         end, answered = start, False
-        # To the next question or heading, since what follows the answer may repeat it.
+        # To the next heading, since what follows the answer may repeat it, and what is asked next
+        # may rest on it. The questions of a quiz stand beside each other.
         for node in place.children[start:]:
             marks = node.get("cell_metadata", {}).get("cnnlab", {})
-            if isinstance(node, nodes.section) or "asks" in marks:
+            if isinstance(node, nodes.section) or marks.get("asks", "").startswith("quiz-"):
                 break
             answered = answered or name in marks.get("answers", [])
             end += 1
@@ -106,6 +107,8 @@ def seal(document):
         sealed = Sealed(name=name, version=question["version"])
         sealed.extend(place.children[start:end])
         place[start:end] = [sealed]
+        while isinstance(place, Sealed):
+            place = place.parent
         section = place["ids"][0] if isinstance(place, nodes.section) else ""
         told = {key: question[key] for key in ("name", "version", "question", "kind")}
         questions.append(told | {"section": section})

@@ -41,8 +41,8 @@ cnn.define("answer", class extends cnn.Piece {
       lines.push(["verdict", `Answer: ${full}`]);
     } else {
       const you = `You said ${cnn.inline(entry.words)}, ${entry.sure} % sure.`;
-      const verdict = entry.right ? (entry.hit ? "Right." : "Close, but outside what you said.")
-        : entry.hit ? "Inside what you said, but not close." : "Not this time.";
+      const verdict = entry.right ? (entry.hit ? "Right." : "Close, but outside the range that you gave.")
+        : entry.hit ? "Inside the range that you gave, but not close." : "Not this time.";
       lines.push(["verdict", `${verdict} Answer: ${full}`], ["", you]);
       const slip = Object.keys(remarks).find((value) => key(said) === value || (entry.kind === "number" && Number(value) === said));
       if (!entry.right && slip !== undefined) lines.push(["", `<em>${cnn.inline(entry.words)}?</em> ${remarks[slip]}`]);

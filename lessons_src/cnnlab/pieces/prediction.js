@@ -154,7 +154,7 @@ cnn.define("prediction", class extends cnn.Piece {
       at.textContent = `${cnn.full(guess.valueAsNumber)} ${unit}`;
       if (between) guess.setAttribute("aria-valuetext", at.textContent);
       told.textContent = read.problem ? "" : this.exact ? "" : `So you say: ${read.words}. ` +
-        `Counted as right: ${factor ? `within a factor of ${factor}` : `within ${cnn.full(close)} ${unit}`}.`;
+        `Your guess itself counts as close ${factor ? `within a factor of ${factor}` : `within ${cnn.full(close)} ${unit}`}.`;
     };
     guess.addEventListener("input", () => { touched = true; tell(); });
     within.addEventListener("input", tell);
@@ -162,7 +162,7 @@ cnn.define("prediction", class extends cnn.Piece {
       const said = guess.valueAsNumber, wide = within.valueAsNumber;
       if (Number.isNaN(said) || (between && !touched)) return { problem: between ? "Move the slider first." : "Type a number first." };
       if (Number.isNaN(wide) || wide < (factor ? 1 : 0)) return { problem: `“Give or take” needs a number from ${factor ? 1 : 0} up.` };
-      const show = (value) => value.toLocaleString("en-US", { maximumSignificantDigits: 6 }).replace("-", "−"), end = ` ${unit}`.trimEnd();
+      const show = (value) => value.toLocaleString("en-US", { maximumSignificantDigits: this.exact ? 12 : 4 }).replace("-", "−"), end = ` ${unit}`.trimEnd();
       const words = this.exact ? show(said) : factor ? `${show(said / wide)} to ${show(said * wide)}`
         : `${show(said - wide)} to ${show(said + wide)}`;
       return { said, within: wide, words: words + end };

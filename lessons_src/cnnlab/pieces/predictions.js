@@ -72,9 +72,9 @@ globalThis.cnn ??= {};
   // A link into a sealed part opens it.
   function follow() {
     const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
-    const sealed = target?.closest?.(".sealed:not(.open)");
-    if (!sealed) return;
-    open(sealed.id.replace("sealed-", ""));
+    const sealed = () => target?.closest?.(".sealed:not(.open)");
+    if (!sealed()) return;
+    while (sealed()) open(sealed().id.replace("sealed-", ""));
     target.scrollIntoView();
   }
 
