@@ -93,4 +93,4 @@ def test_digit_pad(open_piece):
         tab.piece.get_by_label("shift right").fill(str(pixels))
         says[pixels] = re.search(r"says (\d), with ([\d.]+)\s%", tab.words()).groups()
     assert [digit for digit, _ in says.values()] == ["3"] * 5 + ["2"] and float(says[5][1]) > 90
-    assert "stays 3 up to four pixels. At five it is 2, with over 90 %" in answer("digit-pad")
+    assert "stays 3 up to four pixels; at five it is 2, with over 90 %" in answer("digit-pad")

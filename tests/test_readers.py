@@ -136,8 +136,12 @@ def test_who_commits_sees_nothing_before_and_is_told_the_truth(reader, name, way
         assert report.violations_count == 0, report.generate_report()
     tab.reload()  # it is remembered, and open from the start
     assert tab.locator(".sealed").evaluate_all(OPEN)
-    tab.read("book/predictions.html")
-    words = tab.locator("cnn-your-predictions section").first.inner_text()
+    for _ in range(20):  # a busy browser writes down a little later what a page keeps
+        tab.read("book/predictions.html")
+        words = tab.locator("cnn-your-predictions section").first.inner_text()
+        if f"committed to {len(told)} and" in words:
+            break
+        tab.wait_for_timeout(300)
     assert f"You have committed to {len(told)} and were shown 0" in words
     assert f"Of the {len(told)} that have met their answer, {right} " in words
 
