@@ -232,3 +232,10 @@ def test_predictions_go_into_a_file_and_come_back(reader, tmp_path):
     assert "You have committed to 1" in told.inner_text()
     other.get_by_role("button", name="really forget them all?").click()
     assert "You have committed to 0" in told.inner_text()
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "none"])
+def test_the_list_of_predictions_says_what_it_is_where_it_stays_empty(reader, scripts):
+    tab = reader(java_script_enabled=scripts)
+    tab.read("book/predictions.html")
+    assert tab.get_by_text("This page is filled in by a script").is_visible() != scripts

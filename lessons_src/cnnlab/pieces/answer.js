@@ -1,6 +1,6 @@
 // The computed answer to a question, and how the reader's prediction compares: `answer(…)` in a source.
 "use strict";
-cnn.define("answer", class extends cnn.Piece {
+cnn.define("answer", class extends cnn.Follower {
   static title = "The answer";
   static style = `
     section { border-left: 5px solid var(--green); }
@@ -14,16 +14,15 @@ cnn.define("answer", class extends cnn.Piece {
     this.shadowRoot.querySelector("section").removeAttribute("aria-label");
     this.controls.remove();
     this.stage.style.display = "block";
-    this.listen = () => this.settle(this.given.name);
   }
 
   enter() {
-    document.addEventListener("cnn-predicted", this.listen);
-    this.settle(this.given.name);
+    super.enter();
+    this.heard();
   }
 
-  leave() {
-    document.removeEventListener("cnn-predicted", this.listen);
+  heard() {
+    this.settle(this.given.name);
   }
 
   settle(name) {

@@ -36,7 +36,7 @@
   const told = (level) => `at ${percent(level.sure)}, ${level.hits} of ${level.n}: ${verdict(level)}`;
 
   cnn.calibration = calibration;
-  cnn.define("calibration", class extends cnn.Piece {
+  cnn.define("calibration", class extends cnn.Follower {
     static title = "How sure, and how often right";
     static style = cnn.Plot.style + `
       .key { display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; font-size: .9rem; margin: .3rem 0 0; padding: 0; list-style: none; }
@@ -50,15 +50,6 @@
       this.plot.top = 28; // the highest number stands below the label
       this.key = cnn.make("ul", { class: "key" });
       this.stage.append(cnn.make("div", {}, this.plot.element, this.key));
-      this.listen = () => this.update();
-    }
-
-    enter() {
-      document.addEventListener("cnn-predicted", this.listen);
-    }
-
-    leave() {
-      document.removeEventListener("cnn-predicted", this.listen);
     }
 
     update() {

@@ -1,6 +1,6 @@
 // A question that the reader answers before seeing: `ask(…)` in a chapter's source.
 "use strict";
-cnn.define("prediction", class extends cnn.Piece {
+cnn.define("prediction", class extends cnn.Follower {
   static title = "Predict";
   static style = `
     section { border-left: 5px solid var(--blue); }
@@ -37,15 +37,6 @@ cnn.define("prediction", class extends cnn.Piece {
     this.question.innerHTML = cnn.inline(question);
     this.form = cnn.make("div");
     this.stage.append(this.question, this.form);
-    this.listen = () => this.update();
-  }
-
-  enter() {
-    document.addEventListener("cnn-predicted", this.listen);
-  }
-
-  leave() {
-    document.removeEventListener("cnn-predicted", this.listen);
   }
 
   update() {

@@ -107,5 +107,21 @@ globalThis.cnn ??= {};
     follow();
     addEventListener("storage", () => document.dispatchEvent(new Event("cnn-predicted"))); // another tab
   }
+  // A piece that follows what the reader predicts, on this page or in another tab.
+  cnn.Follower ??= class extends cnn.Piece {
+    #listen = () => this.heard();
+
+    heard() {
+      this.update();
+    }
+
+    enter() {
+      document.addEventListener("cnn-predicted", this.#listen);
+    }
+
+    leave() {
+      document.removeEventListener("cnn-predicted", this.#listen);
+    }
+  };
   cnn.predictions ??= { SURE, all, keep, get, put, judge, settle, open, through, readThrough };
 }

@@ -1,6 +1,6 @@
 // The page that lists all questions of the course and what this reader predicted.
 "use strict";
-cnn.define("your-predictions", class extends cnn.Piece {
+cnn.define("your-predictions", class extends cnn.Follower {
   static title = "Your predictions";
   static style = `
     h2 { font-size: 1.05rem; margin: 1.2rem 0 .3rem; }
@@ -39,15 +39,6 @@ cnn.define("your-predictions", class extends cnn.Piece {
     this.list = cnn.make("div");
     this.stage.style.display = "block";
     this.stage.append(name, this.score, this.curve, this.list);
-    this.listen = () => this.update();
-  }
-
-  enter() {
-    document.addEventListener("cnn-predicted", this.listen);
-  }
-
-  leave() {
-    document.removeEventListener("cnn-predicted", this.listen);
   }
 
   changed(name) {
