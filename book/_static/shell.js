@@ -49,7 +49,7 @@
 
   const WIDE = "article :is(pre, .output, .math, .cnn-table, .cnn-matrix, .pst-scrollable-table-container)";
   const wide = () => {
-    for (const node of all("article :is(pre, .output, .math, .cnn-table, .cnn-matrix, .pst-scrollable-table-container)")) {
+    for (const node of all(WIDE)) {
       if (node.scrollWidth > node.clientWidth + 1) node.tabIndex = 0;
       else node.removeAttribute("tabindex");
     }
