@@ -169,7 +169,7 @@ def arriving():
         return
     print("\nOn a slow phone (1.6 Mbit/s, 150 ms, a quarter of this processor)")
     with browser.chromium() as chromium, served(site) as address:
-        for name, weight, target in (("index", 250, 3), ("07-lenet-mnist", 700, 5)):
+        for name, weight, target in (("index", 250, 3), ("08-lenet-mnist", 700, 5)):
             tab = chromium.new_page(viewport={"width": 390, "height": 844})
             network, sizes = tab.context.new_cdp_session(tab), []
             network.on(

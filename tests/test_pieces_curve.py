@@ -8,7 +8,7 @@ from cnnlab import pieces
 from numpy.polynomial import Polynomial
 
 
-# Chapter 9, word for word.
+# Chapter 10, word for word.
 def sine(x):
     return np.sin(2 * np.pi * x)
 

@@ -275,7 +275,7 @@ def test_the_index_is_light_and_holds_no_code_and_no_furniture():
     ):
         assert furniture not in text
     addresses = [url for url, _ in index["pages"]]
-    assert "book/09-overfitting.html" in addresses
+    assert "book/10-overfitting.html" in addresses
     for page, anchor, title, *_ in index["sections"]:
         html = (SITE / addresses[page]).read_text(encoding="utf-8")
         assert title and f'id="{anchor}"' in html

@@ -1,4 +1,4 @@
-// How sure, and how often right: the reader's own predictions, beside a network's where there are some (chapter 7).
+// How sure, and how often right: the reader's own predictions, beside a network's where there are some (chapter 8).
 "use strict";
 {
   const ENOUGH = 10; // predictions before a curve is drawn

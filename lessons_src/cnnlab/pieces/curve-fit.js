@@ -1,7 +1,7 @@
-// Polynomials through noisy points: how far they are from the points, and how far from the truth (chapter 9).
+// Polynomials through noisy points: how far they are from the points, and how far from the truth (chapter 10).
 "use strict";
 {
-  // NumPy's default_rng(0).normal(size=40): the errors of chapter 9, before they are multiplied by the noise.
+  // NumPy's default_rng(0).normal(size=40): the errors of chapter 10, before they are multiplied by the noise.
   const NORMAL = [0.12573, -0.132105, 0.640423, 0.1049, -0.535669, 0.361595, 1.304, 0.947081, -0.703735, -1.265421,
     -0.623274, 0.041326, -2.325031, -0.218792, -1.245911, -0.732267, -0.544259, -0.3163, 0.411631, 1.042513,
     -0.128535, 1.366463, -0.665195, 0.35151, 0.90347, 0.094012, -0.743499, -0.921725, -0.457726, 0.220195,

@@ -240,8 +240,8 @@ _FIRST = {
 
 
 def lenet5_script():
-    """Chapter 7's LeNet-5 of a recorded run (S15, seed 0) as a script that digit-pad loads."""
-    return _network_script("S15", "lenet5", "chapter 7's LeNet-5")
+    """Chapter 8's LeNet-5 of a recorded run (S15, seed 0) as a script that digit-pad loads."""
+    return _network_script("S15", "lenet5", "chapter 8's LeNet-5")
 
 
 def varied_script():
