@@ -23,6 +23,7 @@ from classroom.notebooks import from_text
 from cnnlab.files import written_whole
 from cnnlab.pieces import networks
 from nbclient import NotebookClient
+from reading import announce, minutes, size
 from rules import FOLDED as HIDDEN
 from rules import TITLE, answers, asks, broken, given_away
 
@@ -86,6 +87,7 @@ def title(cell):
 def execute(notebook):
     """Run the notebook where it stands, on the built-in data, and note what it was made from."""
     before = digests()  # who edits a file meanwhile finds the notebook out of date afterwards
+    start = time.perf_counter()
     client = NotebookClient(notebook, timeout=600, kernel_name="python3", record_timing=False)
     environment = {
         **os.environ,
@@ -102,7 +104,10 @@ def execute(notebook):
         reply = client.wait_for_reply(client.kc.execute("", silent=True, user_expressions=ask))
     opened = ast.literal_eval(reply["content"]["user_expressions"]["opened"]["data"]["text/plain"])
     names = sorted({source_of(path) for path in opened.splitlines()} & set(before))
-    notebook.metadata["cnnlab"] = {"made_from": {name: before[name] for name in names}}
+    notebook.metadata["cnnlab"] = {
+        "made_from": {name: before[name] for name in names},
+        "seconds": round(time.perf_counter() - start),
+    }
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs = [o for o in cell.outputs if o.get("name") != "stderr"]
@@ -188,7 +193,7 @@ def main(arguments=None):
         if options.names and source.stem not in options.names:
             continue
         target = ROOT / "book" / f"{source.stem}.ipynb"
-        notebook, start = read(source), time.perf_counter()
+        notebook = read(source)
         for problem in broken(notebook):
             print(f"{source.name}: {problem}")
         old = nbformat.read(target, as_version=4) if target.exists() else None
@@ -196,14 +201,18 @@ def main(arguments=None):
         if why:
             print(f"{source.stem}: {'; '.join(why)} ...", end=" ", flush=True)
             execute(notebook)
-            print(f"{time.perf_counter() - start:.0f} s")
+            print(f"{notebook.metadata['cnnlab']['seconds']} s")
         else:
             keep_outputs(notebook, old)
         for problem in given_away(notebook):
             print(f"{source.name}: {problem}")
+        announce(notebook)
         changed = write(target, nbformat.writes(notebook) + "\n")
         if not why:
             print(f"{source.stem}{': its prose has changed' if changed else ' is up to date'}")
+        if why or changed:
+            met = ", ".join(f"{what} {number:,}" for what, number in size(notebook).items())
+            print(f"  {met}; {minutes(notebook)} minutes")
 
 
 if __name__ == "__main__":

@@ -9,12 +9,15 @@ import IPython.display
 import numpy as np
 import pytest
 from bs4 import BeautifulSoup
+from cnnlab.comparisons import compare
 from cnnlab.figures import (
+    architecture,
     bars,
     confusion,
     curve_panels,
     curves,
     descent,
+    differences,
     fits,
     images,
     maps,
@@ -80,7 +83,23 @@ def bowl(w, b):
     return w**2 + b**2
 
 
+def small_net(*between):
+    from keras import Input, Sequential, layers
+
+    return Sequential(
+        [
+            Input((12, 10, 1)),
+            layers.Conv2D(60, 3, strides=2, padding="same", activation="relu"),
+            *between,
+            layers.MaxPooling2D(2),
+            layers.Flatten(),
+            layers.Dense(10),
+        ]
+    )
+
+
 PLOTS = {
+    "architecture": architecture(small_net(), alt="Small."),
     "curves": curves(LINES, x_label="epoch", y_label="loss", title="t", alt="Both fall."),
     "panels": curve_panels(
         {name: ([0, 2, 4], {"a": [0.9, 0.5, 0.7], "b": [0.9, 0.4, 0.7]}) for name in "xyz"},
@@ -90,6 +109,13 @@ PLOTS = {
     "fits": fits([0, 1], [0, 2], {"line": {"fit": lambda x: 2 * x}}, window=(-1, 3)),
     "descent": descent(bowl, {"slow": [[2, 0], [1, 0]]}, best=(0, 0), window=(-3, 3, -3, 3)),
     "bars": bars({"all": {"net": {"cat": 0.2}, "guess": {"cat": 0.5}}}, x_label="share"),
+    "differences": differences(
+        {
+            "tied − cut": compare([0.9, 0.8, 0.9], [0.5, 0.45, 0.5], percent=True),
+            "cut − dense": compare([0.4, 0.5, 0.6], [0.5, 0.4, 0.6], percent=True),
+        },
+        x_label="accuracy, in points",
+    ),
     "runs": runs(ROWS, x_label="accuracy", percent=True, guess=0.1),
 }
 
@@ -299,6 +325,44 @@ def test_bars_name_the_longest():
     assert all(word in texts(picture) for word in ("cat", "dog", "70%", "<1%"))
 
 
+def test_an_architecture_names_every_layer_and_what_it_gives():
+    picture = PLOTS["architecture"]
+    conv = "Convolution 3 × 3, stride 2, same, ReLU: 6 × 5 × 60."
+    check(picture, "Image: 12 × 10 × 1.", conv, "Max pooling 2 × 2: 3 × 2 × 60.", "Small.")
+    check(picture, "Flatten: 360.", "Dense: 10.")
+    for shape in ("12 × 10 × 1", "6 × 5 × 60", "3 × 2 × 60", "360", "10"):
+        assert shape in texts(picture).replace("\u00a0", " ")
+
+
+def test_an_architecture_is_drawn_to_scale():
+    [plot] = plots(PLOTS["architecture"])
+    paths = [node.get("d") for node in plot.iter() if node.tag.endswith("path")]
+    corners = [np.array(re.findall(r"[\d.]+", path or ""), float) for path in paths]
+    fronts = [c.reshape(-1, 2) for c in corners if len(c) == 8]  # image, convolution, pooling
+    (h, w), *others = [front.max(axis=0)[::-1] - front.min(axis=0)[::-1] for front in fronts[:3]]
+    for (rows, columns), shape in zip(others, [(6, 5), (3, 2)], strict=True):
+        np.testing.assert_allclose(
+            [rows / h, columns / w], [shape[0] / 12, shape[1] / 10], atol=0.02
+        )
+
+
+def test_an_architecture_names_layers_that_change_no_shape_with_the_one_before():
+    from keras import layers
+
+    between = [layers.BatchNormalization(), layers.ReLU(), layers.Dropout(0.5)]
+    check(architecture(small_net(*between)), "same, ReLU, batch norm, ReLU, dropout: 6 × 5 × 60.")
+
+
+def test_an_architecture_with_branches_is_refused():
+    import keras
+
+    image = keras.Input((4, 4, 1))
+    one = keras.layers.Conv2D(1, 1, name="one")(image)
+    branched = keras.Model(image, keras.layers.Add()([one, image]), name="branched")
+    with pytest.raises(ValueError, match="one after the other, but in 'branched' 'add"):
+        architecture(branched)
+
+
 def test_runs_tell_mean_and_spread():
     check(PLOTS["runs"], "accuracy, 3 runs each", "MLP, moved: 50.0% (25.0% to 75.0%)")
     check(PLOTS["runs"], "CNN, moved: 90.0% (90.0% to 90.0%)")
@@ -314,6 +378,13 @@ def cells(shown):
         ]
         for one in seen(shown).find_all("table")
     ]
+
+
+def test_differences_tell_what_is_settled_and_what_is_not():
+    settled = "tied − cut: +38.3 points (95 % interval +31.2 to +45.5);"
+    check(PLOTS["differences"], "accuracy, in points, 3 seeds each", settled)
+    check(PLOTS["differences"], "cut − dense: +0.0 points (95 % interval −24.8 to +24.8): not")
+    assert "not settled" in texts(PLOTS["differences"])
 
 
 def test_numbers_are_tables_and_all_in_the_words():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from cnnlab import training
-from cnnlab.training import Device, Training, device, fit
+from cnnlab.training import Device, Training, device, each_seed, fit
 from keras import layers
 
 CPU = Device("a test CPU", 0, "float32", 1.0)
@@ -285,3 +285,94 @@ def test_a_learning_rate_that_explodes_is_an_error(steps, no_measuring):
     few = slice(0, 10)
     with pytest.raises(ValueError, match=r"diverged.*smaller learning rate"):
         fit(explosive, X[few], Y[few].astype(np.float32), epochs=steps, batch_size=10)
+
+
+# One network for each seed
+
+
+def plain(width=8, dropout=0.2):
+    def build():
+        return keras.Sequential(
+            [
+                keras.Input((6,)),
+                layers.Dense(width, activation="relu"),
+                layers.BatchNormalization(),
+                layers.Dropout(dropout),
+                layers.Dense(3),
+            ]
+        )
+
+    return build
+
+
+def seeds_of(build=None, lesson=(X, Y), **options):
+    settings = dict(seeds=3, epochs=2, batch_size=10, rate=0.01) | options
+    return each_seed(build or plain(), lesson, **settings)
+
+
+def test_the_same_seeds_give_the_same_runs_and_different_seeds_different_ones():
+    one, other = seeds_of(), seeds_of()
+    assert np.array_equal(one.losses, other.losses) and one.losses.shape == (3, 2)
+    assert len(np.unique(one.losses[:, 0])) == 3
+    alone = seeds_of(seeds=1)
+    assert alone.losses[0] == pytest.approx(one.losses[0])  # whatever came before a seed
+
+
+def test_each_seed_learns_as_keras_does():
+    """The same first weights, batches and optimizer, by Keras's own training step."""
+    runs = seeds_of(plain(dropout=0), seeds=2, epochs=3)
+    keras.utils.set_random_seed(1)
+    model, rng, losses = plain(dropout=0)(), np.random.default_rng(1), []
+    model.compile(
+        keras.optimizers.Adam(0.01), keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    )
+    for _ in range(3):
+        batches = rng.permutation(90).reshape(-1, 10)
+        losses.append(np.mean([model.train_on_batch(X[r], Y[r]) for r in batches[:1]]))
+        for rows in batches[1:]:
+            model.train_on_batch(X[rows], Y[rows])
+    mine = runs.model(1)
+    for one, other in zip(mine.get_weights(), model.get_weights(), strict=True):
+        assert one == pytest.approx(other, abs=1e-4)
+
+
+def test_accuracy_is_that_of_each_seeds_network():
+    runs = seeds_of(epochs=8, validation=(X[:30], Y[:30]))
+    shares = runs.accuracy(X, Y)
+    for seed in (2, 0, 1):
+        right = np.asarray(runs.model(seed)(X)).argmax(axis=1) == Y
+        assert shares[seed] == pytest.approx(right.mean())
+    assert shares.min() > 0.6 and runs.losses[:, -1].max() < runs.losses[:, 0].min()
+    assert runs.validation[:, -1] == pytest.approx(runs.accuracy(X[:30], Y[:30]))
+    assert runs.accuracy(lambda seed: (X, np.full(90, seed)))[0] != pytest.approx(shares[0])
+    assert seeds_of().validation is None and seeds_of().device
+
+
+def test_a_lesson_and_an_optimizer_of_ones_own():
+    def lesson(seed):
+        rows = np.random.default_rng(seed).permutation(90)[:40]
+        return X[rows], Y[rows]
+
+    chosen = seeds_of(lesson=lesson, optimizer=lambda: keras.optimizers.SGD(0.0))
+    start, later = seeds_of(lesson=lesson), seeds_of(lesson=lesson, epochs=3)
+    assert not np.allclose(chosen.losses, start.losses)
+    assert later.losses[:, :2] == pytest.approx(start.losses)
+    squares = keras.losses.MeanSquaredError()
+    assert seeds_of(lesson=(X, np.eye(3)[Y]), loss=squares, epochs=9).accuracy(X, Y).min() > 0.5
+
+
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        (dict(build=plain()()), "without brackets"),
+        (dict(build=lambda: None), "function that builds"),
+        (dict(lesson=(X, Y[:20])), "90 and 20"),
+        (dict(batch_size=91), "fill a batch of 91"),
+        (dict(seeds=0), "seeds must be a whole number from 1"),
+        (dict(epochs=1.5), "epochs must be a whole number"),
+        (dict(lesson=(X * np.nan, Y)), "no longer a number"),
+    ],
+)
+def test_what_each_seed_refuses(options, words):
+    with pytest.raises(ValueError, match=words):
+        seeds_of(**options)

@@ -14,14 +14,17 @@ import textwrap
 from base64 import b64encode
 from dataclasses import dataclass
 from html import escape
+from math import ceil
 
 import numpy as np
 from matplotlib import colormaps, rc_context
 from matplotlib.figure import Figure
+from matplotlib.patches import Polygon, Rectangle
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
-from cnnlab.tables import MINUS, PLUS, Shown, matrix, side_by_side, tints
+from cnnlab.network import describe
+from cnnlab.tables import MINUS, PLUS, Shown, matrix, side_by_side, tints, written
 from cnnlab.tables import numbers as numbers
 from cnnlab.tables import table as table
 
@@ -661,6 +664,44 @@ def runs(results, *, x_label, percent=False, guess=None, alt=""):
     return Picture([_plot(draw, _PHONE, tall, salt=text)], text)
 
 
+def differences(comparisons, *, x_label, alt=""):
+    """Draw comparisons that `cnnlab.comparisons.compare` made, a row each.
+
+    Every seed's difference is a ring; the bar is their mean, the line the 95 % interval of it. A
+    line that crosses 0 settles nothing.
+
+    Args:
+        comparisons: {name, such as "shared − dense": Comparison}.
+        x_label: what is compared, with units.
+        alt: appended to the computed alt text.
+    """
+    count = len(next(iter(comparisons.values())).differences)
+    height = 54  # of a row, in pixels
+
+    def draw(axis):
+        where = dict(transform=axis.get_yaxis_transform(), va="bottom")
+        for at, (name, each) in enumerate(comparisons.items()):
+            colour = BLUE if each.settled else SOFT
+            axis.text(0, at - 0.42, name, color=INK, **where)
+            told = str(each).replace("95 % interval ", "")
+            axis.text(0, at - 0.14, told, color=colour, **where)
+            axis.plot([0, 0], [at - 0.08, at + 0.42], color=SOFT, lw=1.2, ls=":")
+            axis.plot([each.low, each.high], [at + 0.28] * 2, color=colour, lw=1.6)
+            axis.plot([each.mean] * 2, [at + 0.18, at + 0.38], color=colour, lw=2.6)
+            axis.plot(each.differences, [at + 0.06] * count, "o", ms=5, mfc="none", color=colour)
+        axis.set_ylim(len(comparisons) - 0.45, -0.85)
+        axis.set_yticks([])
+        axis.spines["left"].set_visible(False)
+        label = f"{x_label}; ring: one of {count} seeds, bar: mean, line: 95 % interval"
+        axis.set_xlabel(textwrap.fill(label, 50))
+        axis.grid(axis="x")
+
+    words = "; ".join(f"{name}: {each}" for name, each in comparisons.items())
+    text = f"{x_label}, {count} seeds each. {words}. {alt}"
+    tall = height * len(comparisons) + 62
+    return Picture([_plot(draw, _PHONE, tall, salt=text)], text)
+
+
 def confusion(truth, predicted, class_names, *, source=""):
     """Show how often each class (row) was taken for each class (column).
 
@@ -688,3 +729,117 @@ def confusion(truth, predicted, class_names, *, source=""):
             f"{class_names[worst[0]]} for {class_names[worst[1]]}"
         )
     return Shown(side_by_side([html]), words + ".")
+
+
+def architecture(model, *, alt=""):
+    """Draw a network from top to bottom, from the model itself: what each layer gives, to scale.
+
+    Feature maps are sheets, one behind the other: a sheet's height and width are the map's rows and
+    columns, and where there are at most 50 maps, each has its sheet. A row of values is a bar as
+    long as there are values. Layers that change no shape, such as dropout, are only named.
+
+    Args:
+        model: a Keras model that `cnnlab.network.describe` can read, one layer after the other.
+        alt: appended to the computed alt text, which names every layer and what it gives.
+
+    Raises:
+        ValueError: if the model has branches, or gives what is neither maps nor a row of values.
+    """
+    stages = _stages(model)
+    of_maps = [shape for *_, shape in stages if len(shape) == 3]
+    side = max((max(shape[:2]) for shape in of_maps), default=1)
+    apart = min(5, 84 / max((maps for *_, maps in of_maps), default=1))  # sheets, in pixels
+    longest = max((shape[0] for *_, shape in stages if len(shape) == 1), default=1)
+    places, at = [], 0  # of each stage: its lines of text, its top and its bottom
+    for told, _, shape in stages:
+        lines = textwrap.wrap(told, 29)
+        high = shape[0] * 40 / side + 0.3 * shape[2] * apart if len(shape) == 3 else 7
+        places.append((lines, at, at + max(high, 13 * len(lines) + 16)))
+        at = places[-1][-1] + 9
+
+    def sheets(axis, bottom, rows, columns, maps, colour):
+        height, width = (max(3, 40 * n / side) for n in (rows, columns))
+        step = ceil(maps / 50)  # not every one of many, so that lines stay lines
+        back, rise = 0.9 * step * apart, 0.3 * step * apart
+        for i in reversed(range(ceil(maps / step))):
+            left, low = 2 + i * back, bottom - i * rise
+            right, high = left + width, low - height
+            if i == 0:
+                corners = [(left, low), (left, high), (right, high), (right, low)]
+                axis.add_patch(Polygon(corners, fc=colour, alpha=0.35, lw=0))
+                line = [*corners, corners[0]]
+            else:  # what the sheet in front of it leaves free
+                line = [(left, min(low, high + rise)), (left, high), (right, high), (right, low),
+                        (max(left, right - back), low)]  # fmt: skip
+            axis.plot(*zip(*line, strict=True), color=colour, lw=0.7, solid_joinstyle="miter")
+
+    def draw(axis):
+        for (_, colour, shape), (lines, top, bottom) in zip(stages, places, strict=True):
+            if len(shape) == 3:
+                sheets(axis, bottom, *shape, colour)
+            else:
+                bar = (2, (top + bottom - 7) / 2), max(2, 116 * shape[0] / longest), 7
+                axis.add_patch(Rectangle(*bar, color=colour, lw=0))
+            for i, line in enumerate(lines):
+                axis.text(128, top + 13 * i, line, va="top", color=colour)
+            under = top + 13 * len(lines)
+            axis.text(128, under, written(shape), va="top", weight="bold", size=11)
+        axis.set(xlim=(0, _PHONE - 6), ylim=(at, 0))
+        axis.set_axis_off()
+
+    text = " ".join(f"{told[0].upper()}{told[1:]}: {written(shape)}." for told, _, shape in stages)
+    text = f"A network, drawn from top to bottom. {text} {alt}".replace("\u00a0", " ")
+    return Picture([_plot(draw, _PHONE, round(at), salt=text)], text)
+
+
+def _stages(model):
+    """What `architecture` draws, [words, colour, shape] each: the image, then every layer that
+    convolves, pools, is dense or changes the shape; the others are named with the one before."""
+    network = describe(model)
+    stages = [["image" if len(network.shape) == 3 else "input", SOFT, network.shape]]
+    for number, layer in enumerate(network.layers):
+        if layer.inputs != (number - 1,):
+            raise ValueError(
+                "architecture draws layers one after the other, but in "
+                f"{model.name!r} {layer.name!r} takes another one's output than the last one's."
+            )
+        if len(layer.shape) not in (1, 3):
+            raise ValueError(
+                "architecture draws maps (rows, columns, maps) and rows of values, but "
+                f"{layer.name!r} gives the shape {layer.shape}."
+            )
+        told = _LAYERS.get(layer.kind) or re.sub(r"(?<!^)(?=[A-Z])", " ", layer.kind).lower()
+        colours = {"Conv": BLUE, "Pooling": ORANGE, "Dense": GREEN}
+        colour = next((c for part, c in colours.items() if part in layer.kind), None)
+        if colour is None and layer.shape == layer.input_shapes[0]:
+            stages[-1][0] += f", {told}"
+        else:
+            stages.append([told + _how(layer.settings), colour or SOFT, layer.shape])
+    return stages
+
+
+def _how(settings):
+    """The settings of a layer that a diagram names."""
+    told = ""
+    if window := settings.get("kernel_size") or settings.get("pool_size"):
+        told += f" {written(tuple(window))}"
+        usual = window if "pool_size" in settings else [1] * len(window)
+        if settings["strides"] != usual:
+            told += f", stride {settings['strides'][0]}"
+        if settings["padding"] == "same":
+            told += ", same"
+    activation = settings.get("activation", "linear")
+    return told if activation == "linear" else f"{told}, {_LAYERS.get(activation, activation)}"
+
+
+_LAYERS = {
+    "Conv2D": "convolution",
+    "MaxPooling2D": "max pooling",
+    "AveragePooling2D": "average pooling",
+    "GlobalAveragePooling2D": "mean of each map",
+    "GlobalMaxPooling2D": "maximum of each map",
+    "ZeroPadding2D": "zero padding",
+    "BatchNormalization": "batch norm",
+    "ReLU": "ReLU",
+    "relu": "ReLU",
+}

@@ -14,7 +14,7 @@ import tensorflow as tf
 from keras import layers
 from tqdm import tqdm
 
-__all__ = ["Device", "Training", "device", "fit"]
+__all__ = ["Device", "Runs", "Training", "device", "each_seed", "fit"]
 
 LAST_SEED = 2**32 - 1  # the largest that NumPy takes
 
@@ -63,19 +63,23 @@ def device():
     Returns:
         Device; `print(device())` says in one line what was found and chosen.
     """
-    gpus = tf.config.list_physical_devices("GPU")
-    if gpus:
-        names = [
-            tf.config.experimental.get_device_details(gpu).get("device_name", "GPU") for gpu in gpus
-        ]
-        name = names[0] if len(gpus) == 1 else f"{len(gpus)} GPUs ({', '.join(names)})"
-        mixed = "mixed_float16"
-    else:
-        cores = os.cpu_count()
-        name = f"the CPU ({cores} core{'s' if cores != 1 else ''}, no GPU found)"
-        mixed = "mixed_bfloat16"
+    gpus = _gpus()
+    mixed = "mixed_float16" if gpus else "mixed_bfloat16"
     speedup = _step_seconds("float32") / _step_seconds(mixed)
-    return Device(name, len(gpus), mixed if speedup >= 1.2 else "float32", speedup)
+    return Device(_name(gpus), len(gpus), mixed if speedup >= 1.2 else "float32", speedup)
+
+
+def _gpus():
+    """The names of the GPUs."""
+    details = tf.config.experimental.get_device_details
+    return [details(g).get("device_name", "GPU") for g in tf.config.list_physical_devices("GPU")]
+
+
+def _name(gpus):
+    if len(gpus) > 1:
+        return f"{len(gpus)} GPUs ({', '.join(gpus)})"
+    cores = os.cpu_count()
+    return gpus[0] if gpus else f"the CPU ({cores} core{'s' if cores != 1 else ''}, no GPU found)"
 
 
 def _step_seconds(policy):
@@ -168,6 +172,137 @@ def fit(build, x, y, *, epochs, batch_size=100, seed=0, validation=None, label="
         )
     history = {name: [float(value) for value in values] for name, values in history.items()}
     return Training(model, history, seed, seconds, where)
+
+
+@dataclass(frozen=True)
+class Runs:
+    """One network, trained once for each seed.
+
+    `losses`: the mean training loss of each epoch, shape (seeds, epochs); `validation`: the
+    accuracy on the validation data after each epoch, of the same shape, or None; `device`: what it
+    ran on, in words.
+    """
+
+    losses: np.ndarray
+    validation: np.ndarray | None
+    device: str
+    _model: object
+    _kept: list
+
+    def model(self, seed):
+        """The Keras model as the seed trained it. (The next call changes the same model.)"""
+        for variable, value in zip(self._model.variables, self._kept[seed], strict=True):
+            variable.assign(value)
+        return self._model
+
+    def accuracy(self, x, y=None):
+        """The share of right answers of each seed's network, shape (seeds,).
+
+        `x` and `y` are inputs and integer labels; or `x` alone is a function that gives them for a
+        seed, like a `lesson`.
+        """
+        exam = _for_seed(x if y is None else (x, y))
+        return np.array([_share(self.model(s), *exam(s)) for s in range(len(self._kept))])
+
+
+def each_seed(
+    build, lesson, *, seeds=5, epochs, batch_size=50, rate=0.001, optimizer=None, validation=None,
+    loss=None, label="",
+):  # fmt: skip
+    """Train the same network several times, so that it can be compared with another, seed by seed.
+
+    The seed decides the first weights, the order of the examples and dropout. Two networks that
+    are trained by this function on the same lesson see the same examples in the same order.
+    It trains in float32.
+
+    Args:
+        build: function that returns a Keras model, not compiled, that gives logits.
+        lesson: (x, y), inputs and labels; or a function that gives them for a seed, always as many.
+        seeds: how many, at least 1: seeds 0, 1, 2, ...
+        epochs, batch_size: passes through the data, and examples in a step. What does not fill the
+            last batch is left out of that epoch.
+        rate: learning rate of Adam.
+        optimizer: function that returns another Keras optimizer.
+        validation: data as for `lesson`, to measure the accuracy on after each epoch, or None.
+        loss: function of labels and outputs, in place of the cross-entropy of softmax.
+        label: shown with the progress.
+
+    Returns:
+        Runs.
+
+    Raises:
+        ValueError: if build is a model or gives none, if x and y differ in length or do not fill a
+            batch, or a loss stops being a number.
+    """
+    if isinstance(build, keras.Model) or not isinstance(model := build(), keras.Model):
+        raise ValueError(
+            "each_seed needs the function that builds your model: write "
+            "`def build(): ...; return model` and pass `build`, without brackets."
+        )
+    seeds, epochs = whole(seeds, "seeds", 1), whole(epochs, "epochs", 1)
+    batch_size = whole(batch_size, "batch_size", 1)
+    optimizer = optimizer() if optimizer else keras.optimizers.Adam(rate)
+    optimizer.build(model.trainable_variables)
+    fresh = [variable.numpy() for variable in optimizer.variables]
+    loss = loss or keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    lesson, exam = _for_seed(lesson), _for_seed(validation)
+
+    @tf.function(reduce_retracing=True)
+    def epoch(x, y, batches):
+        total = 0.0
+        for rows in batches:
+            with tf.GradientTape() as tape:
+                error = tf.reduce_mean(
+                    loss(tf.gather(y, rows), model(tf.gather(x, rows), training=True))
+                )
+            optimizer.apply(tape.gradient(error, model.trainable_variables))
+            total += error
+        return total / tf.cast(len(batches), total.dtype)
+
+    losses, shares, kept = np.empty((seeds, epochs)), np.empty((seeds, epochs)), []
+    bar = tqdm(
+        total=seeds * epochs, desc=label, bar_format="{desc} |{bar:10}| {elapsed}", leave=False
+    )
+    with bar:
+        for seed in range(seeds):
+            x, y = map(np.asarray, lesson(seed))
+            if len(x) != len(y) or len(x) < batch_size:
+                raise ValueError(
+                    f"x and y must be equally long and fill a batch of {batch_size}, got {len(x)} "
+                    f"and {len(y)}."
+                )
+            keras.utils.set_random_seed(seed)
+            start = [*build().variables]
+            for variable, value in zip(model.variables, start, strict=True):
+                variable.assign(value)
+            for variable, value in zip(optimizer.variables, fresh, strict=True):
+                variable.assign(value)
+            rng, whole_batches = np.random.default_rng(seed), len(x) // batch_size * batch_size
+            x, y = tf.constant(x), tf.constant(y)
+            for n in range(epochs):
+                order = rng.permutation(len(x))[:whole_batches].reshape(-1, batch_size)
+                losses[seed, n] = epoch(x, y, tf.constant(order))
+                if diverged(losses[seed, n], model):
+                    raise ValueError(
+                        f"With seed {seed}, the loss or a weight is no longer a number: training "
+                        "diverged. Try a smaller learning rate, and see that x holds numbers only."
+                    )
+                if validation is not None:
+                    shares[seed, n] = _share(model, *exam(seed))
+                bar.update()
+            kept.append([variable.numpy() for variable in model.variables])
+    return Runs(losses, None if validation is None else shares, _name(_gpus()), model, kept)
+
+
+def _for_seed(data):
+    """The data as a function of the seed."""
+    return data if callable(data) else lambda seed: data
+
+
+def _share(model, x, y):
+    """The share of right answers, counted in pieces that fit into memory."""
+    parts = [model(x[start : start + 1000], training=False) for start in range(0, len(x), 1000)]
+    return float(np.mean(np.concatenate(parts).argmax(axis=-1) == y))
 
 
 def whole(value, name, least, most=None):

@@ -1,0 +1,73 @@
+"""Is one network better than another? Paired by seed, and judged by an interval."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+__all__ = ["Comparison", "compare"]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What `compare` found: the `differences`, one for each seed, their `mean`, and the ends `low`
+    and `high` of its 95 % interval; all in `unit`, which may be empty."""
+
+    differences: np.ndarray
+    mean: float
+    low: float
+    high: float
+    unit: str = ""
+
+    @property
+    def settled(self):
+        """Whether the interval leaves 0 out."""
+        return self.low > 0 or self.high < 0
+
+    def __str__(self):
+        form = "+.1f" if self.unit else "+.2g"
+        mean, low, high = (
+            format(each, form).replace("-", "−") for each in (self.mean, self.low, self.high)
+        )
+        unit = f" {self.unit}" if self.unit else ""
+        verdict = "" if self.settled else ": not settled"
+        return f"{mean}{unit} (95 % interval {low} to {high}){verdict}"
+
+
+def compare(first, second, *, percent=False):
+    """Compare the results of two arms of an experiment, paired: `first` minus `second`.
+
+    Both arms had the same seeds, in the same order: each pair shares its data, their order and,
+    where the shapes allow it, the first weights. So the luck of a seed falls out of the difference.
+    The interval is that of Student's paired t-test: if the differences are about normally
+    distributed, it holds their true mean in 95 of 100 such experiments.
+
+    Args:
+        first, second: one number for each seed, at least three.
+        percent: the numbers are shares of 1; count their differences in points, which are
+            hundredths.
+
+    Returns:
+        Comparison. Printed, it is a phrase that says "not settled" if the interval holds 0.
+
+    Raises:
+        ValueError: for results that are not finite, or not as many in both arms, or too few.
+    """
+    first, second = np.asarray(first, float), np.asarray(second, float)
+    if first.shape != second.shape or first.ndim != 1 or len(first) < 3:
+        raise ValueError(
+            "compare needs one result for each seed, from the same three seeds or more in both "
+            f"arms; got arrays of shapes {first.shape} and {second.shape}."
+        )
+    if not np.isfinite([first, second]).all():
+        raise ValueError(
+            "A result is not a number, or infinite. Look for a run that diverged, and say what "
+            "became of it: it must not be left out."
+        )
+    scale, unit = (100, "points") if percent else (1, "")
+    differences = scale * (first - second)
+    if np.ptp(differences) == 0:  # no spread, so no interval that SciPy could compute
+        low = high = differences[0]
+    else:
+        low, high = stats.ttest_1samp(differences, 0).confidence_interval(0.95)
+    return Comparison(differences, float(differences.mean()), float(low), float(high), unit)

@@ -1,0 +1,65 @@
+"""Comparing two arms of an experiment: SciPy's numbers, and what is told of them."""
+
+import numpy as np
+import pytest
+from cnnlab.comparisons import compare
+from scipy import stats
+
+ONE = [0.90, 0.92, 0.91, 0.94, 0.93]
+OTHER = [0.88, 0.90, 0.90, 0.91, 0.92]
+
+
+def test_the_interval_is_that_of_the_paired_t_test():
+    found = compare(ONE, OTHER)
+    wanted = stats.ttest_rel(ONE, OTHER).confidence_interval(0.95)
+    assert found.low == pytest.approx(wanted.low) and found.high == pytest.approx(wanted.high)
+    assert found.mean == pytest.approx(np.mean(ONE) - np.mean(OTHER))
+    assert found.differences == pytest.approx(np.subtract(ONE, OTHER))
+
+
+def test_settled_is_what_the_test_calls_significant():
+    rng, verdicts = np.random.default_rng(0), []
+    for shift in np.linspace(0, 2, 60):
+        one, other = rng.normal(shift, 1, 5), rng.normal(0, 1, 5)
+        settled = compare(one, other).settled
+        assert settled == (stats.ttest_rel(one, other).pvalue < 0.05)
+        verdicts.append(settled)
+    assert {True, False} == set(verdicts)
+
+
+def test_the_interval_holds_the_truth_in_95_of_100_experiments():
+    rng = np.random.default_rng(0)
+    luck = rng.normal(0, 5, (2000, 5))  # of a seed, which both arms share
+    held = 0
+    for seeds in luck:
+        found = compare(seeds + rng.normal(1, 1, 5), seeds + rng.normal(0, 1, 5))
+        held += found.low <= 1 <= found.high
+    assert 0.935 < held / len(luck) < 0.965
+
+
+def test_shares_are_compared_in_points_and_in_words():
+    assert str(compare(ONE, OTHER, percent=True)) == "+1.8 points (95 % interval +0.8 to +2.8)"
+    assert str(compare(OTHER, ONE, percent=True)) == "−1.8 points (95 % interval −2.8 to −0.8)"
+    unclear = compare(ONE, ONE[::-1], percent=True)
+    assert not unclear.settled and str(unclear).endswith("): not settled")
+    assert str(compare([2.0, 3, 4], [1.0, 2, 3])) == "+1 (95 % interval +1 to +1)"
+
+
+def test_no_difference_at_all_settles_nothing():
+    same = compare(ONE, ONE)
+    assert (same.low, same.mean, same.high) == (0, 0, 0) and not same.settled
+
+
+@pytest.mark.parametrize(
+    "one, other, words",
+    [
+        ([1, 2, 3], [1, 2, 3, 4], r"one result for each seed.*\(3,\) and \(4,\)"),
+        ([1, 2], [1, 2], "three seeds or more"),
+        ([[1, 2, 3]], [[1, 2, 3]], r"\(1, 3\)"),
+        ([1, 2, np.nan], [1, 2, 3], "must not be left out"),
+        ([1, 2, 3], [1, 2, np.inf], "not a number, or infinite"),
+    ],
+)
+def test_what_cannot_be_compared(one, other, words):
+    with pytest.raises(ValueError, match=words):
+        compare(one, other)
