@@ -11,11 +11,9 @@ import pytest
 from bs4 import BeautifulSoup
 from cnnlab import pieces
 from serving import served
-from test_site import PAGES, ROOT, SITE, WITH_PIECES, live, page
+from test_site import CHAPTERS, PAGES, ROOT, SITE, WITH_PIECES, live, page
 from website import accessible, archive, formulas, shell, styles
-from website import pieces as website_pieces
 
-CHAPTERS = [name for name in PAGES if re.match(r"book/\d", name)]
 FIRST = PAGES[0]
 INK = "e => getComputedStyle(e).color.match(/\\d+/g).map(Number)"
 SHADE = "e => getComputedStyle(e).backgroundColor.match(/\\d+/g).map(Number)"
@@ -225,7 +223,6 @@ def test_tex_that_cannot_be_shown_is_refused_in_words():
 @pytest.mark.parametrize("name", [name for name in WITH_PIECES if name in CHAPTERS])
 def test_the_top_of_a_chapter_leads_to_its_pieces(name):
     about = page(name).select_one("p.about")
-    assert re.search(r"about \d+ minutes", about.get_text())
     found = {piece.name[4:] for piece in live(name)}
     assert {link["href"] for link in about("a")} == {f"#{piece}" for piece in found}
     assert all(page(name).find(id=piece).name == f"cnn-{piece}" for piece in found)
@@ -241,17 +238,13 @@ def test_the_gallery_leads_to_every_piece():
     assert page(FIRST).find("article").find("a", href="pieces.html")
 
 
-def test_a_chapters_time_comes_from_its_words_and_its_code(tmp_path):
-    def time(words, lines, **metadata):
-        cells = [nbformat.v4.new_markdown_cell("word " * words)]
-        cells += [nbformat.v4.new_code_cell("x = 1\n" * lines, metadata=metadata)]
-        path = tmp_path / f"{words}-{lines}-{len(metadata)}.ipynb"
-        nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
-        return website_pieces.minutes(path)
-
-    assert time(2000, 0) == 10 and time(2000, 100) == 20
-    assert time(2000, 100, jupyter={"source_hidden": True}) == 10
-    assert time(3, 0) == 5
+def test_the_path_on_the_first_page_says_the_times_that_the_chapters_announce():
+    steps = page(FIRST).select(".path li")
+    assert steps
+    for step in steps:
+        chapter = page(f"book/{step.a['href'].removesuffix('.html')}").find("article").get_text()
+        announced = re.search(r"About (\d+) minutes, without the exercises", chapter)
+        assert step.select_one(".time").get_text() == f"{announced[1]} minutes"
 
 
 def test_the_first_page_begins_with_the_pad_a_question_and_one_path(new_context, address):

@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 import nbformat
+import reading
 from cnnlab import pieces
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
@@ -17,7 +18,6 @@ from sphinx.util.osutil import relative_uri
 
 ELEMENT = re.compile(r"<cnn-([a-z0-9-]+)")
 TITLE = re.compile(r'static title = "(.*?)"')
-WORDS, LINES = 200, 10  # that are read in a minute
 
 
 def setup(app):
@@ -50,21 +50,9 @@ def homes(folder, root):
     return {name: found[name] for name in pieces.PIECES if name in found}
 
 
-@cache
-def minutes(path):
-    """About how many minutes a notebook takes to read, in steps of five.
-
-    Prose, the code that is shown, and a minute for each question. Exercises are not counted.
-    """
-    total = 0
-    for cell in nbformat.read(path, as_version=4).cells:
-        if cell.cell_type == "markdown":
-            total += len(re.sub(r"<[^>]*>|\]\(\S*\)", " ", cell.source).split()) / WORDS
-        elif "asks" in cell.metadata.get("cnnlab", {}):
-            total += 1
-        elif not cell.metadata.get("jupyter", {}).get("source_hidden"):
-            total += len([line for line in cell.source.splitlines() if line.strip()]) / LINES
-    return max(5, 5 * round(total / 5))
+def minutes(app, chapter):
+    """How long a chapter takes, as it announces itself."""
+    return reading.minutes(nbformat.read(Path(app.srcdir, f"{chapter}.ipynb"), as_version=4))
 
 
 def enrich(app, name, template, context, document):
@@ -87,10 +75,9 @@ def enrich(app, name, template, context, document):
         body,
         flags=re.DOTALL,
     )
-    if re.match(r"book/\d", name):
-        time = f"Reading it takes about {minutes(Path(app.srcdir, f'{name}.ipynb'))} minutes."
-        jumps = "".join(f' <a href="#{p}">Jump to the live piece: {title(p)}</a>' for p in live)
-        body = body.replace("</h1>", f'</h1>\n<p class="about">{time}{jumps}</p>', 1)
+    if live and re.match(r"book/\d", name):
+        jumps = " ".join(f'<a href="#{p}">Jump to the live piece: {title(p)}</a>' for p in live)
+        body = body.replace("</h1>", f'</h1>\n<p class="about">{jumps}</p>', 1)
     context["body"] = with_times(app, body)
 
 
@@ -102,7 +89,7 @@ def with_times(app, body):
 
         def step(item):
             chapter = re.search(r'href="(\d\d-[\w-]+)\.html', item[0])
-            times.append(minutes(Path(app.srcdir, f"book/{chapter[1]}.ipynb")))
+            times.append(minutes(app, f"book/{chapter[1]}"))
             return item[0].replace("</p>", f' <span class="time">{times[-1]} minutes</span></p>')
 
         steps = re.sub(r"<li>.*?</li>", step, found[1], flags=re.DOTALL)
