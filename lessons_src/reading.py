@@ -10,6 +10,7 @@ MARK = "{minutes}"  # stands in a chapter's source for the number
 # What is assumed of a reader; a live piece is something to play with.
 WORDS_A_MINUTE = 200
 SECONDS = {"line of code": 5, "figure or table": 15, "prediction": 60, "live piece": 120}
+PIECE = re.compile(r"<cnn-(?!prediction|answer|calibration)")
 
 
 def size(notebook):
@@ -18,6 +19,7 @@ def size(notebook):
     for cell in _lesson(notebook):
         if cell.cell_type != "code":
             found["word"] += words(cell.source)
+            found["live piece"] += len(PIECE.findall(cell.source))
             continue
         if asks(cell.source):
             found["prediction"] += 1  # with the reading of it
@@ -29,9 +31,8 @@ def size(notebook):
         for output in cell.get("outputs", []):
             data = output.get("data", {})
             html = "".join(data.get("text/html", ""))
-            if re.search(r"<cnn-(?!prediction|answer)", html):
-                found["live piece"] += 1
-            elif html and "<cnn-" not in html:
+            found["live piece"] += len(PIECE.findall(html))
+            if html and "<cnn-" not in html:
                 found["figure or table"] += 1
             found["word"] += words("".join(data.get("text/markdown", "")))
     return found

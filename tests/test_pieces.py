@@ -329,7 +329,7 @@ EDITABLE = {"conv-stepper": "image", "pool-stepper": "image", "dense-to-conv": "
 def test_a_cell_refuses_what_is_no_number_or_too_large_and_says_so(open_piece, name):
     tab = open_piece(name)
     if name == "dense-to-conv":
-        tab.piece.get_by_role("button", name="shared").click()
+        tab.piece.get_by_role("button", name="tied").click()
     cell = tab.piece.get_by_label(f"{EDITABLE[name]}, row 1, column 1", exact=True)
     before, result = cell.input_value(), tab.result()
     for typed in ("1e308", "-1e999", "1000001", "Infinity", "abc", "", "1e"):
@@ -358,7 +358,7 @@ def test_a_cell_refuses_what_is_no_number_or_too_large_and_says_so(open_piece, n
 def test_a_cell_shows_small_numbers_and_all_digits_while_it_is_edited(open_piece, name):
     tab = open_piece(name)
     if name == "dense-to-conv":
-        tab.piece.get_by_role("button", name="shared").click()
+        tab.piece.get_by_role("button", name="tied").click()
     cell = tab.piece.get_by_label(f"{EDITABLE[name]}, row 1, column 1", exact=True)
     for typed, shown in [("0.12345", "0.12"), ("-0.0042", "−0.004"), ("1,5", "1.5"), ("0", "0")]:
         cell.fill(typed)

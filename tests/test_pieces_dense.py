@@ -45,26 +45,26 @@ def places(tab):
     return {tuple(place) for place in tab.piece.evaluate("piece => piece.places")}
 
 
-def test_it_starts_dense_and_goes_to_masked_and_shared(open_piece):
+def test_it_starts_dense_and_is_cut_and_tied(open_piece):
     tab = open_piece("dense-to-conv")
     page = tab.evaluate(READ)
-    assert page["buttons"] == ["dense: 576", "masked: 144", "shared: 9"]
+    assert page["buttons"] == ["dense: 576", "cut: 144", "tied: 9"]
     assert np.array_equal(numbers(page, "image"), IMAGE.ravel())
     assert tab.words() == "Dense: 36 pixels times 16 outputs make 576 weights, each its own."
     dense = np.array(tab.result())
     assert dense.shape == (36, 16) and (dense != 0).all()
     assert np.allclose(numbers(page, "outputs"), IMAGE.ravel() @ dense)
 
-    layer(tab, "masked")
-    masked, wired = np.array(tab.result()), ties_of() >= 0
-    assert np.array_equal(masked, np.where(wired, dense, 0))
+    layer(tab, "cut")
+    cut, wired = np.array(tab.result()), ties_of() >= 0
+    assert np.array_equal(cut, np.where(wired, dense, 0))
     assert "keeps the 9 weights of its window. 144 of 576 weights may differ from 0" in tab.words()
-    assert np.allclose(numbers(tab.evaluate(READ), "outputs"), IMAGE.ravel() @ masked)
+    assert np.allclose(numbers(tab.evaluate(READ), "outputs"), IMAGE.ravel() @ cut)
     assert tab.piece.get_by_role("grid", name="kernel").count() == 0
 
-    tab.piece.get_by_role("button", name="shared").press("Enter")
-    assert tab.words() == "Shared: 144 places hold only 9 different weights, each in 16 places."
-    assert tab.piece.get_by_role("button", name="shared").get_attribute("aria-pressed") == "true"
+    tab.piece.get_by_role("button", name="tied").press("Enter")
+    assert tab.words() == "Tied: 144 places hold only 9 different weights, each in 16 places."
+    assert tab.piece.get_by_role("button", name="tied").get_attribute("aria-pressed") == "true"
     assert np.array_equal(tab.result(), dense_weights(KERNEL[..., None, None], (6, 6, 1)))
     feature_map = conv2d(IMAGE[..., None], KERNEL[..., None, None])
     assert np.allclose(numbers(tab.evaluate(READ), "outputs"), feature_map.ravel())
@@ -87,7 +87,7 @@ def settings():
 def test_random_settings_equal_dense_weights_and_dense_ties(open_piece):
     """Even and oblong kernels, oblong images, strides that leave a rest, windows over the edge."""
     tab, compared, odd = open_piece("dense-to-conv"), 0, 0
-    read = """(piece, at) => ["dense", "masked", "shared"].map((name) => {
+    read = """(piece, at) => ["dense", "cut", "tied"].map((name) => {
         piece.stages.get(name).click();
         const seen = { words: piece.words.textContent, matrix: cnn.toRows(piece.result) };
         piece.touched = { output: at % piece.ties.shape[1] };
@@ -100,32 +100,32 @@ def test_random_settings_equal_dense_weights_and_dense_ties(open_piece):
         kernel, shape = given["kernel"][..., None, None], (*given["size"], 1)
         rule = {"strides": given["strides"], "padding": given["padding"]}
         ties, weights = dense_ties(kernel, shape, **rule), dense_weights(kernel, shape, **rule)
-        dense, masked, shared = tab.piece.evaluate(read, number)
+        dense, cut, tied = tab.piece.evaluate(read, number)
         output = number % ties.shape[1]
         column = [[int(p), output] for p in np.flatnonzero(ties[:, output] >= 0)]
         assert [ties.size, (ties >= 0).sum(), np.unique(ties[ties >= 0]).size] == list(
             dense["counts"].values()
         )
-        assert np.array_equal(shared["ties"], ties)
-        assert np.array_equal(shared["matrix"], weights)
-        assert np.array_equal(np.not_equal(masked["matrix"], 0), ties >= 0)
-        assert np.array_equal(np.where(ties >= 0, dense["matrix"], 0), masked["matrix"])
+        assert np.array_equal(tied["ties"], ties)
+        assert np.array_equal(tied["matrix"], weights)
+        assert np.array_equal(np.not_equal(cut["matrix"], 0), ties >= 0)
+        assert np.array_equal(np.where(ties >= 0, dense["matrix"], 0), cut["matrix"])
         assert dense["places"] == [[p, output] for p in range(len(ties))]
-        assert masked["places"] == shared["places"] == column
+        assert cut["places"] == tied["places"] == column
 
         page = tab.evaluate(READ)
         image = numbers(page, "image")
         expected = conv2d(image.reshape(shape), kernel, **rule).ravel()
-        assert np.allclose(image @ np.array(shared["matrix"]), expected)
+        assert np.allclose(image @ np.array(tied["matrix"]), expected)
         assert np.allclose(numbers(page, "outputs"), expected, atol=0.0051)
         assert page["buttons"] == [f"{name}: {n}" for name, n in dense["counts"].items()]
         assert f"make {ties.size} weight" in dense["words"]
         uses = np.bincount(ties[ties >= 0], minlength=kernel.size)
         used = uses[uses > 0]
         span = f"{used.min()}" + (f" to {used.max()}" if used.max() > used.min() else "")
-        assert f"different weight{'s' * (used.size > 1)}, each in {span} places" in shared["words"]
+        assert f"different weight{'s' * (used.size > 1)}, each in {span} places" in tied["words"]
         unused = f"other {kernel.size - used.size} never lie on a pixel"
-        assert (unused in shared["words"]) == (used.size < kernel.size)
+        assert (unused in tied["words"]) == (used.size < kernel.size)
         odd += used.size < kernel.size
         compared += 1
     assert compared == 30 and odd
@@ -136,12 +136,12 @@ def test_touching_an_output_shows_its_inputs_in_every_layer(open_piece):
     cell(tab, "outputs", 5).tap()
     assert marked(tab, "image") == set(range(36)) and marked(tab, "outputs") == {5}
     assert "row 2, column 2 sees all 36 pixels, with 36 weights of its own" in tab.words()
-    layer(tab, "masked")
+    layer(tab, "cut")
     cell(tab, "outputs", 5).focus()
     tab.keyboard.press("ArrowRight")
     assert marked(tab, "image") == set(np.flatnonzero(ties[:, 6] >= 0))
     assert "row 2, column 3 sees the 9 pixels of its window, with 9 weights" in tab.words()
-    layer(tab, "shared")
+    layer(tab, "tied")
     cell(tab, "outputs", 15).click()
     assert marked(tab, "image") == {21, 22, 23, 27, 28, 29, 33, 34, 35}
     assert marked(tab, "kernel") == set(range(9))
@@ -150,7 +150,7 @@ def test_touching_an_output_shows_its_inputs_in_every_layer(open_piece):
 
 def test_touching_a_weight_of_the_kernel_shows_all_its_places(open_piece):
     tab, ties = open_piece("dense-to-conv"), ties_of()
-    layer(tab, "shared")
+    layer(tab, "tied")
     tab.piece.get_by_label("kernel, row 1, column 2").click()
     assert places(tab) == {tuple(map(int, place)) for place in np.argwhere(ties == 1)}
     assert "row 1, column 2, −0.6. It stands in 16 places, one for each output." in tab.words()
@@ -158,16 +158,16 @@ def test_touching_a_weight_of_the_kernel_shows_all_its_places(open_piece):
     assert len(marked(tab, "outputs")) == 16
     tab.keyboard.press("ArrowDown")
     assert places(tab) == {tuple(map(int, place)) for place in np.argwhere(ties == 4)}
-    layer(tab, "masked")  # no kernel there
+    layer(tab, "cut")  # no kernel there
     assert "may differ from 0" in tab.words() and marked(tab, "outputs") == {0}
 
 
 def test_with_padding_the_weights_stand_in_different_numbers_of_places(open_piece):
     tab, ties = open_piece("dense-to-conv"), ties_of(padding="same")
     tab.piece.get_by_label("padding").select_option("same")
-    layer(tab, "masked")
+    layer(tab, "cut")
     assert "keeps the 4 to 9 weights of its window. 256 of 1296" in tab.words()
-    layer(tab, "shared")
+    layer(tab, "tied")
     assert "9 different weights, each in 25 to 36 places" in tab.words()
     for place, number in [("row 2, column 2", 36), ("row 1, column 1", 25)]:
         tab.piece.get_by_label(f"kernel, {place}").focus()
@@ -193,7 +193,7 @@ def test_touching_the_matrix_by_pointer_and_by_keyboard(open_piece):
         f"{value}. It stands in this place only."
     )
     assert marked(tab, "image") == {35} and marked(tab, "outputs") == {0}
-    layer(tab, "shared")
+    layer(tab, "tied")
     matrix_click(tab, 35, 0)
     assert tab.words().startswith("There is no wire from the pixel in row 6, column 6")
     assert places(tab) == set()
@@ -213,7 +213,7 @@ def test_touching_the_matrix_by_pointer_and_by_keyboard(open_piece):
 def test_the_drawing_shows_wires_and_frames_the_touched_ones(open_piece):
     """Paper where a wire is cut; ink around the places of the touched weight, and only there."""
     tab, ties = open_piece("dense-to-conv"), ties_of()
-    layer(tab, "shared")
+    layer(tab, "tied")
     tab.piece.get_by_label("kernel, row 3, column 3").focus()
     colours = tab.piece.evaluate(
         """(piece, [inputs, outputs]) => {
@@ -238,7 +238,7 @@ def test_touching_a_pixel_shows_who_sees_it(open_piece):
     tab = open_piece("dense-to-conv")
     cell(tab, "image", 0).click()
     assert "row 1, column 1 is seen by 16 of 16 outputs" in tab.words()
-    layer(tab, "masked")
+    layer(tab, "cut")
     cell(tab, "image", 0).focus()
     assert "seen by 1 of 16 outputs" in tab.words() and marked(tab, "outputs") == {0}
     for key in ("ArrowRight", "ArrowRight", "ArrowDown", "ArrowDown"):
@@ -248,7 +248,7 @@ def test_touching_a_pixel_shows_who_sees_it(open_piece):
 
 def test_the_kernel_can_be_edited_and_resized(open_piece):
     tab = open_piece("dense-to-conv")
-    layer(tab, "shared")
+    layer(tab, "tied")
     tab.piece.get_by_label("kernel, row 2, column 2").fill("-2.5")
     kernel = KERNEL.copy()
     kernel[1, 1] = -2.5
@@ -258,12 +258,12 @@ def test_the_kernel_can_be_edited_and_resized(open_piece):
     assert "row 2, column 2, −2.5. It stands in 16 places" in tab.words()
     tab.piece.get_by_label("kernel rows").fill("2")
     tab.piece.get_by_label("stride").fill("2")
-    assert tab.evaluate(READ)["buttons"] == ["dense: 216", "masked: 36", "shared: 6"]
+    assert tab.evaluate(READ)["buttons"] == ["dense: 216", "cut: 36", "tied: 6"]
     rule = {"strides": 2}
     assert np.array_equal(tab.result(), dense_weights(kernel[:2, :, None, None], (6, 6, 1), **rule))
     tab.piece.get_by_label("image rows").fill("8")
     tab.piece.get_by_label("image columns").fill("8")
-    assert tab.evaluate(READ)["buttons"] == ["dense: 768", "masked: 72", "shared: 6"]
+    assert tab.evaluate(READ)["buttons"] == ["dense: 768", "cut: 72", "tied: 6"]
 
 
 def test_a_kernel_that_does_not_fit_is_explained(open_piece):
@@ -271,7 +271,7 @@ def test_a_kernel_that_does_not_fit_is_explained(open_piece):
     tab.piece.get_by_label("image rows").fill("2")
     tab.piece.get_by_label("image columns").fill("2")
     assert "covers 3 × 3 pixels and does not fit into 2 × 2" in tab.words()
-    layer(tab, "shared")
+    layer(tab, "tied")
     tab.piece.get_by_label("padding").select_option("same")
     assert "9 different weights" in tab.words()
     tab.piece.get_by_label("kernel columns").fill("7")

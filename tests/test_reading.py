@@ -18,6 +18,7 @@ def notebook(*cells, seconds=0):
 
 
 LESSON = notebook(
+    nb.new_markdown_cell("<cnn-pool-stepper>\n\n</cnn-pool-stepper>"),
     nb.new_markdown_cell("# A title\n\nSee [one window](02.ipynb#slide) {cite:p}`lee`: 3 × 3."),
     code("a = 1\n\nb = 2", [SAID]),
     code("secret = 3\n" * 9, [FIGURE], tags=["hide-input"]),
@@ -35,7 +36,7 @@ def test_what_a_reader_meets_is_counted_and_exercises_are_not():
         "line of code": 3,
         "figure or table": 1,
         "prediction": 1,
-        "live piece": 1,
+        "live piece": 2,
     }
 
 

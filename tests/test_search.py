@@ -90,7 +90,7 @@ def test_the_page_that_teaches_a_word_comes_first_in_whatever_language_it_is_ask
         "переобучение": "9.",
         "dropot": "9.",
         "Max-Pool": "4.",
-        "softmax": "6.",
+        "softmax": "7.",
         "batch normalization": "7.",
         "what is the learning rate": "6.",
     }.items():

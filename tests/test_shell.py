@@ -131,7 +131,7 @@ def test_a_phone_has_its_menus_also_without_scripts(new_context, scripts):
 @pytest.mark.parametrize("width", [1280, 390])
 def test_every_control_shows_that_it_has_the_focus(new_context, width):
     tab = new_context(viewport={"width": width, "height": 800}).new_page()
-    tab.goto((SITE / "book" / "06-learning.html").as_uri())
+    tab.goto((SITE / "book" / "06-gradient-descent.html").as_uri())
     seen = []
     for _ in range(60):
         tab.keyboard.press("Tab")
@@ -149,7 +149,7 @@ def test_every_control_shows_that_it_has_the_focus(new_context, width):
 def test_a_link_into_a_page_lands_there_and_stays(new_context, address):
     context = new_context(viewport={"width": 390, "height": 844})
     tab = context.new_page()
-    tab.goto(f"{address}/book/06-learning.html#exercises", wait_until="networkidle")
+    tab.goto(f"{address}/book/06-gradient-descent.html#exercises", wait_until="networkidle")
     tab.wait_for_timeout(300)
     top = tab.locator("#exercises").evaluate("e => e.getBoundingClientRect().top")
     assert -5 < top < 150

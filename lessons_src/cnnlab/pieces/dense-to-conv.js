@@ -1,4 +1,4 @@
-// From a dense layer to a convolution: mask the wires outside the window, then let all outputs share one kernel.
+// From a dense layer to a convolution: cut the wires outside the window, then tie the rest to one kernel.
 "use strict";
 {
   const IMAGE = ["100001", "010010", "001100", "100010", "010010", "001010"]; // the example of chapter 2
@@ -29,7 +29,7 @@
     return ties;
   }
 
-  // ±0.1 … ±0.9, never 0: a weight of 0 would look like a wire that is masked.
+  // ±0.1 … ±0.9, never 0: a weight of 0 would look like a wire that is cut.
   const weight = (next) => ((next() < 0.5 ? -1 : 1) * (1 + Math.floor(next() * 9))) / 10;
 
   class DenseToConv extends cnn.Piece {
@@ -48,11 +48,11 @@
       this.layer = "dense";
       this.touched = { output: 0 };
       this.news = "layer"; // what the sentence is about: the layer, or what is touched
-      const stages = ["dense", "masked", "shared"];
+      const stages = ["dense", "cut", "tied"];
       this.stages = new Map(stages.map((name) => [name, this.button(name, () => {
         this.layer = name;
         this.news = "layer";
-        if (name !== "shared" && "weight" in this.touched) this.touched = { output: 0 };
+        if (name !== "tied" && "weight" in this.touched) this.touched = { output: 0 };
       })]));
       this.number("height", "image rows", size[0], { min: 1, max: 8 });
       this.number("width", "image columns", size[1], { min: 1, max: 8 });
@@ -139,7 +139,7 @@
       this.across = cnn.places(width, kw, stride, padding);
       const fits = this.down.count > 0 && this.across.count > 0;
       for (const box of [this.outputBox, this.matrixBox]) box.hidden = !fits;
-      this.kernelBox.hidden = this.layer !== "shared";
+      this.kernelBox.hidden = this.layer !== "tied";
       this.ties = findWires(this.size, [kh, kw], this.down, this.across, stride);
       this.places = [];
       this.#count();
@@ -156,7 +156,7 @@
       const wires = this.ties.data.filter((tie) => tie >= 0);
       this.uses = new Array(this.kernel.data.length).fill(0);
       for (const tie of wires) this.uses[tie]++;
-      this.counts = { dense: this.ties.data.length, masked: wires.length, shared: this.uses.filter(Boolean).length };
+      this.counts = { dense: this.ties.data.length, cut: wires.length, tied: this.uses.filter(Boolean).length };
       for (const [name, button] of this.stages) {
         button.textContent = `${name}: ${this.counts[name]}`;
         button.setAttribute("aria-pressed", name === this.layer);
@@ -176,7 +176,7 @@
       for (let at = 0; at < inputs * outputs; at++) {
         const own = weight(next), pixel = Math.floor(at / outputs), output = at % outputs;
         if (!this.#wired(at)) continue;
-        this.result.data[at] = layer === "shared" ? kernel.data[ties.data[at]] : own;
+        this.result.data[at] = layer === "tied" ? kernel.data[ties.data[at]] : own;
         this.outputs.data[output] += image.data[pixel] * this.result.data[at];
         if (this.#isTouched(at, pixel, output)) this.places.push([pixel, output]);
       }
@@ -189,7 +189,7 @@
       if ("pixel" in touched) return pixel === touched.pixel;
       if ("weight" in touched) return tie === touched.weight;
       const [p, o] = touched.wire;
-      if (this.layer === "shared") return tie === ties.data[p * ties.shape[1] + o]; // the same weight elsewhere
+      if (this.layer === "tied") return tie === ties.data[p * ties.shape[1] + o]; // the same weight elsewhere
       return pixel === p && output === o;
     }
 
@@ -222,7 +222,7 @@
       context.fillStyle = this.colour("paper");
       context.fillRect(0, 0, outputs * cell, inputs * cell);
 
-      // Orange above 0, blue below, stronger the further from 0; a masked wire leaves the paper empty.
+      // Orange above 0, blue below, stronger the further from 0; a cut wire leaves the paper empty.
       const [blue, orange, grey, ink] = ["blue", "orange", "line", "ink"].map((name) => this.colour(name));
       result.data.forEach((value, at) => {
         if (!this.#wired(at)) return;
@@ -252,20 +252,20 @@
     }
 
     #aboutLayer() {
-      const [inputs, outputs] = this.ties.shape, { dense, masked, shared } = this.counts;
+      const [inputs, outputs] = this.ties.shape, { dense, cut, tied } = this.counts;
       if (this.layer === "dense") {
         return `Dense: ${count(inputs, "pixel")} times ${count(outputs, "output")} make ${count(dense, "weight")}, `
           + "each its own.";
       }
-      if (this.layer === "masked") {
+      if (this.layer === "cut") {
         const kept = new Array(outputs).fill(0);
         this.ties.data.forEach((tie, at) => { kept[at % outputs] += tie >= 0; });
-        return `Masked: each output keeps the ${span(kept)} weights of its window. ${masked} of ${dense} weights `
+        return `Cut: each output keeps the ${span(kept)} weights of its window. ${cut} of ${dense} weights `
           + `may differ from 0, each still its own.`;
       }
       const all = this.kernel.data.length, used = this.uses.filter(Boolean);
-      return `Shared: ${masked} places hold only ${count(shared, "different weight")}, each in ${span(used)} places.`
-        + (all > shared ? ` The kernel's other ${all - shared} never lie on a pixel.` : "");
+      return `Tied: ${cut} places hold only ${count(tied, "different weight")}, each in ${span(used)} places.`
+        + (all > tied ? ` The kernel's other ${all - tied} never lie on a pixel.` : "");
     }
 
     #aboutTouched() {
@@ -290,7 +290,7 @@
       const { layer, places } = this, many = count(places.length, "pixel");
       const seen = layer === "dense" ? `all ${many}` : `the ${many} of its window`;
       const own = `${count(places.length, "weight")} of its own`;
-      const whose = layer === "shared" ? "the weights that all outputs share" : own;
+      const whose = layer === "tied" ? "the weights that all outputs share" : own;
       return `The output in ${this.#outputAt(output)} sees ${seen}, with ${whose}. `
         + `Its value is ${cnn.short(this.outputs.data[output], 4, 1e-9 * this.peak)}.`;
     }
@@ -299,7 +299,7 @@
       const at = pixel * this.ties.shape[1] + output;
       const wire = `from the pixel in ${this.#pixelAt(pixel)} to the output in ${this.#outputAt(output)}`;
       if (!this.#wired(at)) return `There is no wire ${wire}: this weight is 0 and stays 0.`;
-      if (this.layer === "shared") return this.#aboutWeight(this.ties.data[at], `The wire ${wire} carries the`);
+      if (this.layer === "tied") return this.#aboutWeight(this.ties.data[at], `The wire ${wire} carries the`);
       return `The weight ${wire} is ${cnn.full(this.result.data[at])}. It stands in this place only.`;
     }
 
