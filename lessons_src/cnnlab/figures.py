@@ -371,7 +371,7 @@ def fits(x, y, panels, *, window, names=("", ""), alt=""):
     return Picture(drawn, text, columns=len(panels), key=key)
 
 
-def curves(series, *, x_label, y_label, x=None, title="", percent=False, alt=""):
+def curves(series, *, x_label, y_label, x=None, title="", percent=False, ratios=False, alt=""):
     """Draw lines with the spread of several runs.
 
     Args:
@@ -379,6 +379,7 @@ def curves(series, *, x_label, y_label, x=None, title="", percent=False, alt="")
         x_label, y_label: with units.
         x: where the points stand; 1, 2, 3, … if None.
         percent: format the y axis in per cent.
+        ratios: equal ratios of x are equally far apart (a logarithmic axis), each point named.
         alt: appended to the computed alt text.
     """
     series = {name: np.atleast_2d(values) for name, values in series.items()}
@@ -386,7 +387,12 @@ def curves(series, *, x_label, y_label, x=None, title="", percent=False, alt="")
     def draw(axis):
         _lines(axis, x, series, percent)
         axis.set(xlabel=x_label, title=y_label)
-        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        if ratios:
+            axis.set_xscale("log")
+            axis.set_xticks(x, [f"{value:,}" for value in x])
+            axis.minorticks_off()
+        else:
+            axis.xaxis.set_major_locator(MaxNLocator(integer=True))
 
     form = _form(percent)
     told = "; ".join(

@@ -17,7 +17,7 @@ def cone(steps, *, alt=""):
         steps: (kernel, stride) of each step.
         alt: appended to the computed alt text.
     """
-    sees, gap, start, told = 1, 1, 0, ["the image, gap 1"]
+    sees, gap, start, told = 1, 1, 0, ["image, gap 1"]
     rows = [(0, 1)]  # of each row: the place of its first dot, and the gap
     for number, (kernel, stride) in enumerate(steps, 1):
         start, sees = start + (kernel - 1) * gap / 2, sees + (kernel - 1) * gap
@@ -47,5 +47,8 @@ def cone(steps, *, alt=""):
         axis.set(xlim=(-0.6, counts[0] + 7), ylim=(len(steps) + 0.4, -0.4))
         axis.set_axis_off()
 
-    text = f"Rows of dots with lines from each value to those it reads. {'; '.join(told)}. {alt}"
+    text = (
+        "Rows of dots with lines from each value to those that it reads. "
+        f"From the top: {'; '.join(told)}. {alt}"
+    )
     return Picture([_plot(draw, _WIDTH, _ROW * len(rows), salt=text)], text)
