@@ -2,8 +2,9 @@
 
 NumPy for what is taught (`windows`, `conv`, `pooling`), plain arithmetic for what is counted
 (`network`, `fields`, `ledger`), Keras for what is trained (`models`, `training`, `reproduce`,
-`records`), and the images, pictures and live pieces that the lessons need (`data`, `shapes`,
-`figures`, `tables`, `pieces`).
+`records`), SciPy for what is compared (`comparisons`), and the images, pictures and live pieces
+that the lessons need (`data`, `shapes`, `figures`, `tables`, `pieces`; and, for a chapter each,
+`sketches`, `walks`, `graphs`, `reach` and `labelled`).
 
 Importing it loads nothing else. When somebody imports Keras or TensorFlow afterwards, their
 start-up log stays away: it goes to stderr at every log level, where a notebook shows it in red.
