@@ -27,7 +27,7 @@ def labelled(image, labels, *, alt):
             if not right:
                 axis.plot(column, row, "o", ms=11, mfc="none", mec=ORANGE, mew=1.2)
             look = {"color": BLUE if right else ORANGE, "weight": "normal" if right else "bold"}
-            axis.text(column, row, text, ha="center", va="center_baseline", fontsize=9, **look)
+            axis.text(column, row, text, ha="center", va="center_baseline", fontsize=12, **look)
         axis.set(xticks=[], yticks=[])
         axis.spines[:].set_visible(True)  # the page ends there
 

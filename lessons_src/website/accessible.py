@@ -11,6 +11,7 @@ TABLE = r"<table(?P<attributes>[^>]*)>(?!\s*<caption)"
 HEAD = r"<thead>.*?</thead>"
 CHINESE = re.compile(r"(?<=>)([^<>]*[\u4e00-\u9fff][^<>]*)(?=<)")
 SIGNS = re.compile(r"[\u4e00-\u9fff\u3000-\u303f\uff00-\uffef]*[\u4e00-\u9fff]+")
+EMPTY = re.compile(r"<th\b[^>]*></th>")  # the corner above the names of rows is no heading
 # Docutils writes these for a bibliography; a later standard took the one back, and the other wants
 # such children.
 ROLES = {'role="doc-biblioentry"': 'role="listitem"'}
@@ -34,6 +35,7 @@ def improved(html):
     for old, new in ROLES.items():
         html = html.replace(old, new)
     html = CHINESE.sub(speak, html)
+    html = EMPTY.sub("<td></td>", html)
     heading = ""
 
     def table(found):
