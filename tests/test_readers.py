@@ -171,7 +171,8 @@ def test_who_has_no_javascript_reads_everything(reader, name):
     for question, truth in asked(name):
         assert tab.locator(f"#sealed-{question['name']}").is_visible()
         words = tab.locator(f"#sealed-{question['name']} cnn-answer").first.inner_text()
-        assert words.startswith("Answer: ") and truth["words"].replace("`", "")[:20] in words
+        told = re.sub("[`*]", "", truth["words"])
+        assert words.startswith("Answer: ") and told[:20] in words
     texts = tab.locator("cnn-prediction").all_inner_texts()
     assert len(texts) == len(asked(name)) and all(len(text) > 10 for text in texts)
 
