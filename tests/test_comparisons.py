@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from cnnlab.comparisons import compare
+from cnnlab.comparisons import compare, predict
 from scipy import stats
 
 ONE = [0.90, 0.92, 0.91, 0.94, 0.93]
@@ -63,3 +63,42 @@ def test_no_difference_at_all_settles_nothing():
 def test_what_cannot_be_compared(one, other, words):
     with pytest.raises(ValueError, match=words):
         compare(one, other)
+
+
+# One more run
+
+
+def test_the_next_run_lies_in_its_interval_in_95_of_100_cases():
+    rng = np.random.default_rng(0)
+    for n in (3, 5):
+        runs = rng.normal(0.98, 0.002, (4000, n + 1))
+        inside = [low <= last <= high for *rest, last in runs for low, high in [ends(rest)]]
+        assert 0.94 < np.mean(inside) < 0.96
+
+
+def ends(values):
+    found = predict(values)
+    return found.low, found.high
+
+
+def test_the_range_of_three_runs_would_miss_half_of_the_next_ones():
+    """Why it is not the lowest to highest."""
+    runs = np.random.default_rng(0).normal(size=(4000, 4))
+    missed = (runs[:, 3] > runs[:, :3].max(axis=1)) | (runs[:, 3] < runs[:, :3].min(axis=1))
+    assert 0.45 < missed.mean() < 0.55
+
+
+def test_a_reported_number_is_judged_with_its_rounding():
+    found = predict([0.970, 0.972, 0.974])
+    assert found.mean == pytest.approx(0.972) and found.runs == 3
+    assert found.verdict(0.972, 4) == "inside"
+    assert (found.verdict(0.99, 4), found.verdict(0.95, 4)) == ("above", "below")
+    just_above = found.high + 0.0004
+    assert found.verdict(just_above, 3) == "inside" and found.verdict(just_above, 4) == "above"
+    assert found.verdict(found.low - 0.0004, 3) == "inside"
+
+
+@pytest.mark.parametrize("values", [[], [0.9], [[0.9, 0.8]], [0.9, np.nan], [0.9, np.inf]])
+def test_one_run_predicts_nothing(values):
+    with pytest.raises(ValueError, match="two runs or more"):
+        predict(values)

@@ -9,6 +9,7 @@ import hashlib
 import http.server
 import importlib
 import io
+import itertools
 import os
 import pickle
 import socket
@@ -22,7 +23,16 @@ from pathlib import Path
 import cnnlab.data
 import numpy as np
 import pytest
-from cnnlab.data import SHAPES, Dataset, DataUnavailable, load, shapes
+from cnnlab.data import (
+    PHOTOGRAPHS,
+    SHAPES,
+    Dataset,
+    DataUnavailable,
+    load,
+    photographs,
+    shapes,
+)
+from PIL import Image
 
 NAMES = ("mnist", "fashion_mnist", "cifar10")
 
@@ -257,6 +267,50 @@ def test_equal_numbers_draw_equal_pictures():
 def test_pictures_are_pictures_at_every_limit(extreme):
     images, _ = shapes(**dict(n=30) | extreme)
     assert images.min() >= 0 and images.max() <= 1  # NaN is not
+
+
+# Photographs
+
+
+def test_patches_are_photographs_in_colour_with_as_many_of_each():
+    found = photographs()
+    assert found.x_train.shape == (2916, 32, 32, 3) and found.x_test.shape == (1458, 32, 32, 3)
+    assert found.class_names == PHOTOGRAPHS and "CIFAR" not in found.source
+    for x, y in ((found.x_train, found.y_train), (found.x_test, found.y_test)):
+        assert x.dtype == np.float32 and x.min() >= 0 and x.max() == 1
+        assert len(set(np.bincount(y))) == 1 and y.max() == 8
+        assert np.abs(x[..., 0] - x[..., 2]).mean() > 0.1  # in colour
+
+
+def test_patches_are_the_same_every_time_and_may_be_changed_in_place():
+    first, second = photographs(), photographs()
+    np.testing.assert_array_equal(first.x_train, second.x_train)
+    first.x_train[:] = 0
+    assert photographs().x_train.max() == 1
+
+
+def test_no_square_of_a_photograph_is_in_two_rounds():
+    """So none is in training and test, or in what is held out in whole rounds and in the rest."""
+    found = photographs()
+    patches = np.concatenate([found.x_train, found.x_test]).reshape(54, 9, 9, 32, 32, 3)
+    labels = np.concatenate([found.y_train, found.y_test]).reshape(54, 9, 9)
+    assert np.all(labels == np.arange(9)[:, None])
+    # Neighbours in a square overlap: the one lies 8 pixels to the right of the other.
+    np.testing.assert_array_equal(patches[:, :, 0, :, 8:], patches[:, :, 1, :, :-8])
+    np.testing.assert_array_equal(patches[:, :, 0, 8:], patches[:, :, 3, :-8])
+    # Together, the squares are the whole photograph, each once.
+    squares = np.empty((54, 9, 48, 48, 3), np.float32)
+    for i, (row, column) in enumerate(itertools.product((0, 8, 16), repeat=2)):
+        squares[:, :, row : row + 32, column : column + 32] = patches[:, :, i]
+    with Image.open(Path(cnnlab.data.__file__).with_name("photographs.jpg")) as sheet:
+        assert sheet.size == (3 * 432, 3 * 288)
+        whole = np.asarray(sheet) / np.float32(255)
+    for k in range(9):
+        one = whole[k // 3 * 288 :, k % 3 * 432 :][:288, :432]
+        cut = one.reshape(6, 48, 9, 48, 3).swapaxes(1, 2).reshape(54, -1)
+        mine = squares[:, k].reshape(54, -1)
+        assert {each.tobytes() for each in cut} == {each.tobytes() for each in mine}
+        assert len({each.tobytes() for each in mine}) == 54
 
 
 # A data set as an object

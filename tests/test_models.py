@@ -36,6 +36,7 @@ TEST_ACCURACY = {
     "S7": 0.9918,
     "S8": 0.7853,
     "S10": 0.993,
+    "S13": 0.9806,
     "S14": 0.9896,
 }
 RECIPE = ["data", "images", "optimizer", "learning_rate", "batch_size", "epochs", "validation"]
@@ -51,7 +52,7 @@ def test_fields_are_filled(key):
     system = SYSTEMS[key]
     assert isinstance(system, System) and system.id == key
     assert system.name and system.source in {"lee", "tfk", "dlp", "habr", "tf2notes"}
-    assert list(system.recipe) == RECIPE
+    assert list(system.recipe) == RECIPE + ["skip"] * (key in {"S3", "S4"})
     assert system.parameters == PARAMETERS[key]
     assert system.printed == PRINTED.get(key)
     assert system.reported.get("test_accuracy") == TEST_ACCURACY.get(key)
@@ -134,13 +135,14 @@ def test_the_polynomial_has_one_parameter_more_than_its_degree():
     assert np.allclose(model(powers.astype("float32")), 5 + 2 * 1.5 + 1.5**3)
 
 
-@pytest.mark.parametrize("key", ["S3", "S5"])
-def test_the_low_level_systems_start_as_their_code_says(key):
+@pytest.mark.parametrize("key, deviation", [("S3", 0.1), ("S5", 0.01)])
+def test_the_low_level_systems_start_as_their_code_says(key, deviation):
     keras.utils.set_random_seed(0)
     model = SYSTEMS[key].build()
     weights = [w.ravel() for w in model.get_weights()[0::2]]
     biases = np.concatenate(model.get_weights()[1::2])
-    assert all(abs(w.std() - 0.1) < 0.01 and abs(w.mean()) < 0.02 for w in weights)
+    assert all(abs(w.std() / deviation - 1) < 0.1 for w in weights)
+    assert all(abs(w.mean()) < deviation / 5 for w in weights)
     assert 0.95 < biases.std() < 1.05 and abs(biases.mean()) < 0.1
 
 
@@ -154,9 +156,13 @@ def test_only_what_the_source_leaves_open_is_assumed_and_then_nothing_is_open(sy
 
 
 def test_the_variants_are_named_and_built_like_systems():
-    assert list(VARIANTS) == ["S2-printed", "S15-varied", "challenge"]
+    assert list(VARIANTS) == [
+        "S2-printed", "S10-plain", "MLP", "S4-few", "S15-few", "S15-varied", "S15-colour",
+        "challenge", "challenge-faster", "challenge-fastest",
+    ]  # fmt: skip
     for key, system in VARIANTS.items():
-        assert system.id == key and system.build().count_params() == system.parameters
+        assert system.id == key
+        assert system.parameters in (None, system.build().count_params())
 
 
 def test_the_challenge_gives_ten_logits_and_changes_images_in_training_only():

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from cnnlab.data import PHOTOGRAPHS
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -20,12 +21,13 @@ USE = """
 import json, os
 import classroom, cnnlab
 from cnnlab import pieces
-from cnnlab.data import load
+from cnnlab.data import load, photographs
 from cnnlab.records import records
 print(json.dumps({
     "where": [os.path.dirname(os.path.dirname(p.__file__)) for p in (cnnlab, classroom)],
     "epochs": len(records("S8")[0]["epochs"]),
     "digits": load("mnist", "sample").x_train.shape,
+    "patches": photographs().x_train.shape,
     "piece": "conv-stepper" in pieces.show("conv-stepper").html,
 }))
 """
@@ -81,12 +83,14 @@ def test_the_wheel_works_without_the_course_around_it(wheel, tmp_path):
     found = use(elsewhere, PYTHONPATH=str(place))
     assert found["where"] == [str(place)] * 2
     assert found["epochs"] > 10 and found["digits"] == [4000, 28, 28, 1] and found["piece"]
+    assert found["patches"] == [2916, 32, 32, 3]
 
 
 def test_the_checkout_is_installed_and_works_from_anywhere(tmp_path):
     found = use(tmp_path)
     assert found["where"] == [str(ROOT / "lessons_src")] * 2
     assert found["epochs"] > 10 and found["digits"] == [4000, 28, 28, 1] and found["piece"]
+    assert found["patches"] == [2916, 32, 32, 3]
 
 
 def test_the_licences_are_there_and_travel_in_the_wheel(wheel):
@@ -101,7 +105,8 @@ def test_the_licences_are_there_and_travel_in_the_wheel(wheel):
         assert wheel.read(f"{info}/licenses/{name}").decode() == text
         assert "(c) 2026 The cnnlab authors" in text
     metadata = email.message_from_bytes(wheel.read(f"{info}/METADATA"))
-    assert metadata["License-Expression"] == PROJECT["license"] == "MIT AND CC-BY-SA-3.0"
+    assert metadata["License-Expression"] == PROJECT["license"]
+    assert PROJECT["license"] == "MIT AND CC-BY-SA-3.0 AND CC-BY-2.0 AND CC0-1.0"
 
 
 def test_the_digits_have_their_own_licence_beside_them(wheel):
@@ -111,9 +116,20 @@ def test_the_digits_have_their_own_licence_beside_them(wheel):
     assert "MNIST" in text and "CC BY-SA 3.0" in text
 
 
+def test_the_photographs_have_their_authors_and_licences_beside_them(wheel):
+    for file in ("photographs.jpg", "photographs.LICENSE.md"):
+        assert f"cnnlab/{file}" in wheel.namelist()
+    text = wheel.read("cnnlab/photographs.LICENSE.md").decode()
+    rows = [line.split("|")[1:4] for line in text.splitlines() if line.startswith("| ")][1:]
+    assert [name.strip() for name, _, _ in rows] == list(PHOTOGRAPHS)
+    for _, by, licence in rows:
+        assert "by " in by or "pixnio.com" in by
+        assert any(word in licence for word in ("CC0 1.0", "CC BY 2.0", "public domain"))
+
+
 def test_readme_and_citation_say_the_same():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    for licence in ("[MIT](LICENSE)", "[CC BY 4.0](LICENSE-TEXT)", "CC BY-SA 3.0"):
+    for licence in ("[MIT](LICENSE)", "[CC BY 4.0](LICENSE-TEXT)", "CC BY-SA 3.0", "CC BY 2.0"):
         assert licence in text
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert citation["authors"] == PROJECT["authors"]

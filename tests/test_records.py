@@ -21,6 +21,7 @@ def made(seed=0, system="S1", epochs=2, **other):
         "parameters": 10,
         "data": {"digest": "0"},
         "versions": {"keras": "3"},
+        "precision": "float32",
         "epochs": [{"loss": 1 / (epoch + 1) + seed} for epoch in range(epochs)],
     } | other
 

@@ -9,6 +9,7 @@ import sys
 import time
 from dataclasses import replace
 from importlib import import_module
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -188,7 +189,14 @@ def test_records_from_before_stay_as_they_are(tmp_path, sample):
 # What is refused
 
 
-@pytest.mark.parametrize("field, value", [("versions", {"keras": "2"}), ("data", {"digest": "0"})])
+@pytest.mark.parametrize(
+    "field, value",
+    [
+        ("versions", {"keras": "2"}),
+        ("data", {"digest": "0"}),
+        ("precision", "mixed_bfloat16"),
+    ],
+)
 def test_runs_of_different_kinds_are_never_mixed(tmp_path, sample, field, value):
     record = reproduce("S1", epochs=1, folder=tmp_path)
     other = {**record, field: value, "seed": 1}
@@ -201,6 +209,27 @@ def test_runs_of_different_kinds_are_never_mixed(tmp_path, sample, field, value)
     draft.write_text(json.dumps({**record, field: value}))
     with pytest.raises(RecordMismatch, match=field):
         reproduce("S1", epochs=2, folder=tmp_path)
+
+
+def test_it_trains_in_the_precision_of_the_sources_unless_told_otherwise(tmp_path, sample):
+    assert reproduce("S1", epochs=1, folder=tmp_path)["precision"] == "float32"
+    mixed = reproduce("S1", epochs=1, precision="mixed_bfloat16", folder=tmp_path / "mixed")
+    assert mixed["precision"] == "mixed_bfloat16"
+
+
+def test_images_that_a_source_left_out_are_left_out(monkeypatch):
+    """TensorFlow 1 keeps the first 5,000 digits for validation, and gives the others."""
+    x, y = np.arange(60_000).reshape(-1, 1, 1, 1), np.zeros(60_000, int)
+    full = SimpleNamespace(x_train=x, y_train=y, x_test=x[:1], y_test=y[:1], source="numbers")
+    monkeypatch.setattr(data, "load", lambda name, tier: full)
+    images = import_module("cnnlab.reproduce")._images
+    seen = {}
+    for key in ("S1", "S3", "S7", "S8"):
+        parts, _ = images(SYSTEMS[key].recipe)
+        seen[key] = [(int(part[0][0, 0, 0, 0]), len(part[0])) if len(part[0]) else None
+                     for part in (parts["train"], parts["validation"])]  # fmt: skip
+    assert seen["S1"] == [(0, 10_000), None] and seen["S3"] == [(5_000, 55_000), None]
+    assert seen["S7"] == [(0, 60_000), None] and seen["S8"] == [(0, 54_000), (54_000, 6_000)]
 
 
 def test_the_record_of_another_run_is_not_overwritten(tmp_path, sample):

@@ -336,6 +336,22 @@ def test_each_seed_learns_as_keras_does():
         assert one == pytest.approx(other, abs=1e-4)
 
 
+def test_each_seed_shows_the_model_after_each_epoch():
+    seen = []
+    lesson = np.eye(10, dtype="float32"), np.arange(10)
+
+    def watch(seed, epoch, model):
+        seen.append((seed, epoch, [*map(np.array, model.get_weights())]))
+
+    def build():
+        return keras.Sequential([keras.Input((10,)), keras.layers.Dense(10)])
+
+    runs = each_seed(build, lesson, seeds=2, epochs=3, batch_size=5, watch=watch)
+    assert [at[:2] for at in seen] == [(s, e) for s in range(2) for e in range(3)]
+    assert not np.allclose(seen[0][2][0], seen[1][2][0])
+    assert np.array_equal(seen[2][2][0], runs.model(0).get_weights()[0])
+
+
 def test_accuracy_is_that_of_each_seeds_network():
     runs = seeds_of(epochs=8, validation=(X[:30], Y[:30]))
     shares = runs.accuracy(X, Y)
@@ -359,6 +375,20 @@ def test_a_lesson_and_an_optimizer_of_ones_own():
     assert later.losses[:, :2] == pytest.approx(start.losses)
     squares = keras.losses.MeanSquaredError()
     assert seeds_of(lesson=(X, np.eye(3)[Y]), loss=squares, epochs=9).accuracy(X, Y).min() > 0.5
+
+
+def test_a_list_of_rates_gives_the_runs_of_each():
+    sgd = keras.optimizers.SGD
+    tried = seeds_of(rate=[0.1, 1e9, 0.01], optimizer=sgd, validation=(X, Y))
+    assert list(tried) == [0.1, 1e9, 0.01]
+    for rate in (0.1, 0.01):
+        alone = seeds_of(optimizer=lambda: sgd(rate), validation=(X, Y))  # noqa: B023
+        assert tried[rate].losses == pytest.approx(alone.losses, rel=1e-4)
+        assert tried[rate].validation.shape == (3, 2)
+        assert tried[rate].accuracy(X, Y) == pytest.approx(alone.accuracy(X, Y), abs=0.03)
+    assert tried[1e9].validation[:, -1].max() < 0.9  # diverged, and not in the way of the next
+    adam = seeds_of(rate=[0.01])[0.01]
+    assert adam.losses == pytest.approx(seeds_of().losses, rel=1e-4)
 
 
 @pytest.mark.parametrize(

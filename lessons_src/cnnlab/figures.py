@@ -682,20 +682,20 @@ def differences(comparisons, *, x_label, alt=""):
         alt: appended to the computed alt text.
     """
     count = len(next(iter(comparisons.values())).differences)
-    height = 54  # of a row, in pixels
+    height = 66  # of a row, in pixels
 
     def draw(axis):
         where = dict(transform=axis.get_yaxis_transform(), va="bottom")
         for at, (name, each) in enumerate(comparisons.items()):
             colour = BLUE if each.settled else SOFT
-            axis.text(0, at - 0.42, name, color=INK, **where)
+            axis.text(0, at - 0.38, name, color=INK, **where)
             told = str(each).replace("95 % interval ", "")
             axis.text(0, at - 0.14, told, color=colour, **where)
-            axis.plot([0, 0], [at - 0.08, at + 0.42], color=SOFT, lw=1.2, ls=":")
-            axis.plot([each.low, each.high], [at + 0.28] * 2, color=colour, lw=1.6)
-            axis.plot([each.mean] * 2, [at + 0.18, at + 0.38], color=colour, lw=2.6)
-            axis.plot(each.differences, [at + 0.06] * count, "o", ms=5, mfc="none", color=colour)
-        axis.set_ylim(len(comparisons) - 0.45, -0.85)
+            axis.plot([0, 0], [at - 0.1, at + 0.34], color=SOFT, lw=1.2, ls=":")
+            axis.plot([each.low, each.high], [at + 0.22] * 2, color=colour, lw=1.6)
+            axis.plot([each.mean] * 2, [at + 0.13, at + 0.31], color=colour, lw=2.6)
+            axis.plot(each.differences, [at + 0.02] * count, "o", ms=5, mfc="none", color=colour)
+        axis.set_ylim(len(comparisons) - 0.55, -0.7)
         axis.set_yticks([])
         axis.spines["left"].set_visible(False)
         label = f"{x_label}; ring: one of {count} seeds, bar: mean, line: 95 % interval"

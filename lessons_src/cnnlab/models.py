@@ -27,12 +27,16 @@ class System:
     `source`: key of the document in the bibliography.
     `build`: function without arguments that returns a new, uncompiled Keras model.
     `recipe`: how the source trains it. `data` is a name for `cnnlab.data.load`, or words where no
-        images are meant; `images` how many of the training images (None: all); `validation` the
-        fraction of them held out. None in other places: the source does not say.
+        images are meant; `images` how many of the training images (None: all), after the first
+        `skip` (where that is there); `validation` the fraction of them held out. None in other
+        places: the source does not say.
     `parameters`: weights and biases, batch norm's running averages included; None if the source
         does not say what the network is.
     `printed`: the total that the source prints, or None if it prints none.
-    `reported`: the results that the source gives; accuracies between 0 and 1.
+    `reported`: the results that the source gives; accuracies between 0 and 1. Losses and
+        accuracies on training images are means over the epoch, but those of "lee". `second_…` are
+        those of another run, in the program that the source names; `text_…` what its text says
+        against its own log.
     `note`: what differs from the source, and why.
     `assumed`: entries of the recipe that the source leaves open, as `reproduce` fills them in.
     """
@@ -96,9 +100,10 @@ def tfk_lenet(image_shape, dropout=0, start=dict):
     )
 
 
-def normal():
-    """Weights from N(0, 0.1²) and biases from N(0, 1), as in the source's low-level code."""
-    return dict(kernel_initializer=RandomNormal(0, 0.1), bias_initializer=RandomNormal(0, 1.0))
+def normal(deviation):
+    """Weights from N(0, deviation²) and biases from N(0, 1), as the source's low-level code has."""
+    weights, biases = RandomNormal(0, deviation), RandomNormal(0, 1.0)
+    return dict(kernel_initializer=weights, bias_initializer=biases)
 
 
 def dlp_cnn():
@@ -111,15 +116,17 @@ def dlp_cnn():
     )
 
 
-def habr_cnn(image_shape):
+def habr_cnn(image_shape, small=0.25, large=0.5):
+    """`small` and `large` are rates of dropout."""
+
     def conv(kernels):
         return Conv2D(kernels, 3, padding="same", activation="relu")
 
     return network(
         image_shape,
-        [conv(32), conv(32), MaxPooling2D(2), Dropout(0.25)],
-        [conv(64), conv(64), MaxPooling2D(2), Dropout(0.25)],
-        [Flatten(), Dense(512, activation="relu"), Dropout(0.5)],
+        [conv(32), conv(32), MaxPooling2D(2), *dropout_of(small)],
+        [conv(64), conv(64), MaxPooling2D(2), *dropout_of(small)],
+        [Flatten(), Dense(512, activation="relu"), *dropout_of(large)],
     )
 
 
@@ -137,10 +144,10 @@ def tf2_cnn():
     )
 
 
-def lenet5():
+def lenet5(image_shape=DIGITS):
     return network(
-        DIGITS,
-        [layers.ZeroPadding2D(2)],  # to 32 × 32
+        image_shape,
+        [layers.ZeroPadding2D(2)] if image_shape == DIGITS else [],  # to 32 × 32
         [Conv2D(6, 5, activation="tanh"), layers.AveragePooling2D(2)],
         [Conv2D(16, 5, activation="tanh"), layers.AveragePooling2D(2)],
         [Flatten(), Dense(120, activation="tanh"), Dense(84, activation="tanh")],
@@ -175,21 +182,28 @@ _BUILD = {
     "S1": partial(mlp, 500, 500, 500),
     "S2": lee_cnn,
     "S2-printed": lee_cnn_as_printed,
-    "S3": partial(tfk_lenet, DIGITS, start=normal),
+    "S3": partial(tfk_lenet, DIGITS, start=partial(normal, 0.1)),
     "S4": partial(tfk_lenet, DIGITS),
-    "S5": partial(tfk_lenet, PHOTOGRAPHS, dropout=0.2, start=normal),
+    "S5": partial(tfk_lenet, PHOTOGRAPHS, start=partial(normal, 0.01)),
     "S6": partial(tfk_lenet, PHOTOGRAPHS, dropout=0.2),
     "S7": dlp_cnn,
     "S8": partial(habr_cnn, PHOTOGRAPHS),
     "S9": polynomial,
     "S10": partial(habr_cnn, DIGITS),
+    "S10-plain": partial(habr_cnn, DIGITS, 0, 0),
     "S11": partial(polynomial, 1),
     "S12": partial(mlp, 512, 256),
     "S13": partial(mlp, 128, dropout=0.2),
     "S14": tf2_cnn,
     "S15": lenet5,
+    "MLP": partial(mlp, 512, 512),
+    "S4-few": partial(tfk_lenet, DIGITS),
+    "S15-few": lenet5,
     "S15-varied": lenet5,
+    "S15-colour": partial(lenet5, PHOTOGRAPHS),
     "challenge": challenge,
+    "challenge-faster": challenge,
+    "challenge-fastest": challenge,
 }
 _ENTRIES = "data", "images", "optimizer", "learning_rate", "batch_size", "epochs", "validation"
 

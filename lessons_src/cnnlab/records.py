@@ -13,7 +13,7 @@ from cnnlab.files import written_whole
 _INSTALLED = Path(__file__).resolve().parent / "results"  # where the course itself is not there
 RESULTS = _INSTALLED if _INSTALLED.is_dir() else _INSTALLED.parents[2] / "results"
 # Runs of one system belong together only if all of this is equal.
-_SAME = ("system", "recipe", "parameters", "data", "versions")
+_SAME = ("system", "recipe", "parameters", "data", "versions", "precision")
 
 
 class NoRecords(ValueError):

@@ -23,7 +23,7 @@ from cnnlab.training import LAST_SEED, device, diverged, progress, whole
 __all__ = ["reproduce"]
 
 
-def reproduce(key, *, seed=0, epochs=None, precision=None, keep=False, folder=records.RESULTS):
+def reproduce(key, *, seed=0, epochs=None, precision="float32", keep=False, folder=records.RESULTS):
     """Train a system of the sources by its recipe on the full data, and write a record of it.
 
     A recipe with `variations` shows each training image twice in an epoch: as it is, and drawn
@@ -38,8 +38,7 @@ def reproduce(key, *, seed=0, epochs=None, precision=None, keep=False, folder=re
         key: a name in `cnnlab.models.SYSTEMS` or `VARIANTS` that learns from images.
         seed: decides first weights, order and dropout; from 0 to 2**32 - 1.
         epochs: how many, at least 1; by default as many as the recipe says.
-        precision: a Keras precision policy, such as "float32"; by default what `device` chooses.
-            An unfinished run keeps the one it began with.
+        precision: a Keras precision policy; by default "float32", as in the sources.
         keep: also keep the trained weights beside the record, as `KEY-seedN.weights.h5`; a
             record without them is made again. They go when another record takes its place.
         folder: where the record goes, as `KEY-seedN.json`.
@@ -61,8 +60,7 @@ def reproduce(key, *, seed=0, epochs=None, precision=None, keep=False, folder=re
     seed = whole(seed, "seed", 0, LAST_SEED)
     epochs = recipe["epochs"] if epochs is None else whole(epochs, "epochs", 1)
     images, source = _images(recipe)
-    where = device()
-    where = replace(where, policy=precision or where.policy)
+    where = replace(device(), policy=precision)
     new = {
         "system": key,
         "seed": seed,
@@ -117,11 +115,14 @@ def _learner(key):
 def _images(recipe):
     """{"train", "validation", "test": (images, labels)}, divided by the recipe; their source."""
     full = data.load(recipe["data"], os.environ.get("CNNLAB_TIER") or "full")
-    total = min(len(full.x_train), recipe["images"] or len(full.x_train))
-    last = total - int(total * (recipe["validation"] or 0))
+    x, y = full.x_train, full.y_train
+    # A built-in sample may be smaller than what is left out.
+    first = min(recipe.get("skip", 0), len(x) // 2)
+    end = min(len(x), first + (recipe["images"] or len(x)))
+    last = end - int((end - first) * (recipe["validation"] or 0))
     parts = {
-        "train": (full.x_train[:last], full.y_train[:last]),
-        "validation": (full.x_train[last:total], full.y_train[last:total]),
+        "train": (x[first:last], y[first:last]),
+        "validation": (x[last:end], y[last:end]),
         "test": (full.x_test, full.y_test),
     }
     return parts, full.source
@@ -274,7 +275,9 @@ def main():
     parser.add_argument("systems", nargs="*", default=able, help=f"of {', '.join(able)}")
     parser.add_argument("--seeds", type=int, default=1, help="how many seeds, from 0 on")
     parser.add_argument("--epochs", type=int, help="instead of what the recipe says")
-    parser.add_argument("--precision", help="a Keras policy, instead of the faster one here")
+    parser.add_argument(
+        "--precision", default="float32", help="a Keras policy, such as mixed_bfloat16"
+    )
     parser.add_argument("--keep", action="store_true", help="also keep the trained weights")
     parser.add_argument(
         "--results", dest="folder", default=records.RESULTS, help="folder of records"
@@ -285,7 +288,6 @@ def main():
         for key in systems:
             _learner(key)  # an unknown one is named before the first has taken hours
         runs = product(systems, range(whole(seeds, "--seeds", 1)))
-        print(device())
         for key, seed in runs:
             rows = reproduce(key, seed=seed, **options)["epochs"]
             print(

@@ -187,6 +187,7 @@ class Runs:
     validation: np.ndarray | None
     device: str
     _model: object
+    _answer: object
     _kept: list
 
     def model(self, seed):
@@ -201,13 +202,17 @@ class Runs:
         `x` and `y` are inputs and integer labels; or `x` alone is a function that gives them for a
         seed, like a `lesson`.
         """
-        exam = _for_seed(x if y is None else (x, y))
-        return np.array([_share(self.model(s), *exam(s)) for s in range(len(self._kept))])
+        exam, shares = _for_seed(x if y is None else (x, y)), []
+        for seed in range(len(self._kept)):
+            data = exam(seed)  # before the weights are set, since it may use the same model
+            self.model(seed)
+            shares.append(_share(self._answer, *data))
+        return np.array(shares)
 
 
 def each_seed(
     build, lesson, *, seeds=5, epochs, batch_size=50, rate=0.001, optimizer=None, validation=None,
-    loss=None, label="",
+    loss=None, watch=None, label="",
 ):  # fmt: skip
     """Train the same network several times, so that it can be compared with another, seed by seed.
 
@@ -221,18 +226,21 @@ def each_seed(
         seeds: how many, at least 1: seeds 0, 1, 2, ...
         epochs, batch_size: passes through the data, and examples in a step. What does not fill the
             last batch is left out of that epoch.
-        rate: learning rate of Adam.
+        rate: learning rate of Adam. Or a list of learning rates, of whichever optimizer, to try
+            one after another.
         optimizer: function that returns another Keras optimizer.
         validation: data as for `lesson`, to measure the accuracy on after each epoch, or None.
         loss: function of labels and outputs, in place of the cross-entropy of softmax.
+        watch: function of a seed, an epoch (from 0 on) and the model as it is then, called after
+            each epoch: to measure more, or to keep its weights.
         label: shown with the progress.
 
     Returns:
-        Runs.
+        Runs; of a list of rates {rate: Runs}, where runs that diverged are kept, too.
 
     Raises:
         ValueError: if build is a model or gives none, if x and y differ in length or do not fill a
-            batch, or a loss stops being a number.
+            batch, or a loss stops being a number (unless there is a list of rates).
     """
     if isinstance(build, keras.Model) or not isinstance(model := build(), keras.Model):
         raise ValueError(
@@ -241,13 +249,15 @@ def each_seed(
         )
     seeds, epochs = whole(seeds, "seeds", 1), whole(epochs, "epochs", 1)
     batch_size = whole(batch_size, "batch_size", 1)
-    optimizer = optimizer() if optimizer else keras.optimizers.Adam(rate)
+    rates = rate if isinstance(rate, list | tuple) else None
+    optimizer = optimizer() if optimizer else keras.optimizers.Adam(rate if rates is None else 1.0)
     optimizer.build(model.trainable_variables)
     fresh = [variable.numpy() for variable in optimizer.variables]
     loss = loss or keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     lesson, exam = _for_seed(lesson), _for_seed(validation)
 
-    @tf.function(reduce_retracing=True)
+    # Both are traced by hand, once: TensorFlow warns of many short experiments.
+    @tf.function
     def epoch(x, y, batches):
         total = 0.0
         for rows in batches:
@@ -259,11 +269,22 @@ def each_seed(
             total += error
         return total / tf.cast(len(batches), total.dtype)
 
-    losses, shares, kept = np.empty((seeds, epochs)), np.empty((seeds, epochs)), []
+    answer = tf.function(
+        lambda x: tf.argmax(model(x, training=False), axis=-1)
+    ).get_concrete_function(tf.TensorSpec(model.input_shape, model.inputs[0].dtype))
+
     bar = tqdm(
-        total=seeds * epochs, desc=label, bar_format="{desc} |{bar:10}| {elapsed}", leave=False
+        total=seeds * epochs * len(rates or [rate]),
+        desc=label,
+        bar_format="{desc} |{bar:10}| {elapsed}",
+        leave=False,
     )
-    with bar:
+
+    traced = None
+
+    def runs(rate):
+        nonlocal traced
+        losses, shares, kept = np.empty((seeds, epochs)), np.empty((seeds, epochs)), []
         for seed in range(seeds):
             x, y = map(np.asarray, lesson(seed))
             if len(x) != len(y) or len(x) < batch_size:
@@ -277,21 +298,31 @@ def each_seed(
                 variable.assign(value)
             for variable, value in zip(optimizer.variables, fresh, strict=True):
                 variable.assign(value)
+            if rates:
+                optimizer.learning_rate = rate
             rng, whole_batches = np.random.default_rng(seed), len(x) // batch_size * batch_size
             x, y = tf.constant(x), tf.constant(y)
             for n in range(epochs):
                 order = rng.permutation(len(x))[:whole_batches].reshape(-1, batch_size)
-                losses[seed, n] = epoch(x, y, tf.constant(order))
-                if diverged(losses[seed, n], model):
+                batches = tf.constant(order)
+                traced = traced or epoch.get_concrete_function(x, y, batches)
+                losses[seed, n] = traced(x, y, batches)
+                if not rates and diverged(losses[seed, n], model):
                     raise ValueError(
                         f"With seed {seed}, the loss or a weight is no longer a number: training "
                         "diverged. Try a smaller learning rate, and see that x holds numbers only."
                     )
                 if validation is not None:
-                    shares[seed, n] = _share(model, *exam(seed))
+                    shares[seed, n] = _share(answer, *exam(seed))
+                if watch:
+                    watch(seed, n, model)
                 bar.update()
             kept.append([variable.numpy() for variable in model.variables])
-    return Runs(losses, None if validation is None else shares, _name(_gpus()), model, kept)
+        shares = None if validation is None else shares
+        return Runs(losses, shares, _name(_gpus()), model, answer, kept)
+
+    with bar:
+        return {each: runs(each) for each in rates} if rates else runs(rate)
 
 
 def _for_seed(data):
@@ -299,10 +330,11 @@ def _for_seed(data):
     return data if callable(data) else lambda seed: data
 
 
-def _share(model, x, y):
+def _share(answer, x, y):
     """The share of right answers, counted in pieces that fit into memory."""
-    parts = [model(x[start : start + 1000], training=False) for start in range(0, len(x), 1000)]
-    return float(np.mean(np.concatenate(parts).argmax(axis=-1) == y))
+    pieces = [x[start : start + 1000] for start in range(0, len(x), 1000)]
+    parts = [answer(tf.cast(piece, tf.float32)) for piece in pieces]
+    return float(np.mean(np.concatenate(parts) == y))
 
 
 def whole(value, name, least, most=None):
