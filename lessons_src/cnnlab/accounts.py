@@ -1,9 +1,8 @@
 """Accounts of results: a table in groups that fits a phone, and runs beside a reported number."""
 
-import textwrap
 from html import escape
 
-from cnnlab.figures import _PHONE, BLUE, INK, ORANGE, SOFT, Picture, _plot
+from cnnlab.figures import BLUE, ORANGE, around_zero
 from cnnlab.tables import Shown
 
 __all__ = ["intervals", "stacked"]
@@ -75,29 +74,17 @@ def intervals(rows, *, x_label, alt=""):
         x_label: what differs from what, with units.
         alt: appended to the computed alt text.
     """
-    height = 52  # of a row, in pixels
-
-    def draw(axis):
-        where = dict(transform=axis.get_yaxis_transform(), va="bottom")
-        for at, (name, (values, low, high)) in enumerate(rows.items()):
-            colour = BLUE if low <= 0 <= high else ORANGE
-            axis.text(0, at - 0.32, f"{name}: {_span(low, high)}", color=INK, **where)
-            axis.plot([0, 0], [at - 0.1, at + 0.42], color=SOFT, lw=1.4, ls=":")
-            axis.plot([low, high], [at + 0.28] * 2, color=colour, lw=1.8)
-            axis.plot(values, [at + 0.06] * len(values), "o", ms=5, mfc="none", color=colour)
-        axis.set_ylim(len(rows) - 0.45, -0.7)
-        axis.set_yticks([])
-        axis.spines["left"].set_visible(False)
-        label = f"{x_label}; ring: a run, line: 95 % prediction interval for one more"
-        axis.set_xlabel(textwrap.fill(label, 50))
-        axis.grid(axis="x")
-
+    told = {
+        name: (_span(low, high), values, (low, high), BLUE if low <= 0 <= high else ORANGE)
+        for name, (values, low, high) in rows.items()
+    }
     words = "; ".join(
         f"{name}: {len(values)} runs, one more from {_span(low, high)}"
         for name, (values, low, high) in rows.items()
     )
     text = f"{x_label}, with the 95 % prediction interval for one more run. {words}. {alt}"
-    return Picture([_plot(draw, _PHONE, height * len(rows) + 62, salt=text)], text)
+    rings = "a run, bar: mean, line: 95 % prediction interval for one more"
+    return around_zero(told, x_label=f"{x_label}; ring: {rings}", text=text)
 
 
 def _span(low, high):

@@ -632,7 +632,7 @@ def runs(results, *, x_label, percent=False, guess=None, alt=""):
                 lines.append((name, None, "normal"))
                 name = ""
             lines.append((name, values, i))
-    height = 29  # of a line of dots, in pixels
+    height = 35  # of a line of dots, in pixels
 
     def draw(axis):
         at = 0
@@ -682,30 +682,47 @@ def differences(comparisons, *, x_label, alt=""):
         alt: appended to the computed alt text.
     """
     count = len(next(iter(comparisons.values())).differences)
+    rows = {
+        name: (
+            str(each).replace("95 % interval ", ""),
+            each.differences,
+            (each.low, each.high),
+            BLUE if each.settled else SOFT,
+        )
+        for name, each in comparisons.items()
+    }
+    words = "; ".join(f"{name}: {each}" for name, each in comparisons.items())
+    text = f"{x_label}, {count} seeds each. {words}. {alt}"
+    rings = f"one of {count} seeds, bar: mean, line: 95 % interval"
+    return around_zero(rows, x_label=f"{x_label}; ring: {rings}", text=text)
+
+
+def around_zero(rows, *, x_label, text):
+    """Draw numbers and an interval in each row, seen from a dotted line at 0.
+
+    Args:
+        rows: {name: (words below the name, numbers, (low, high), colour)}; a bar is their mean.
+        x_label: what they are, with units.
+        text: the alt text.
+    """
     height = 66  # of a row, in pixels
 
     def draw(axis):
         where = dict(transform=axis.get_yaxis_transform(), va="bottom")
-        for at, (name, each) in enumerate(comparisons.items()):
-            colour = BLUE if each.settled else SOFT
+        for at, (name, (told, values, ends, colour)) in enumerate(rows.items()):
             axis.text(0, at - 0.38, name, color=INK, **where)
-            told = str(each).replace("95 % interval ", "")
             axis.text(0, at - 0.14, told, color=colour, **where)
             axis.plot([0, 0], [at - 0.1, at + 0.34], color=SOFT, lw=1.2, ls=":")
-            axis.plot([each.low, each.high], [at + 0.22] * 2, color=colour, lw=1.6)
-            axis.plot([each.mean] * 2, [at + 0.13, at + 0.31], color=colour, lw=2.6)
-            axis.plot(each.differences, [at + 0.02] * count, "o", ms=5, mfc="none", color=colour)
-        axis.set_ylim(len(comparisons) - 0.55, -0.7)
+            axis.plot(ends, [at + 0.22] * 2, color=colour, lw=1.6)
+            axis.plot([np.mean(values)] * 2, [at + 0.13, at + 0.31], color=colour, lw=2.6)
+            axis.plot(values, [at + 0.02] * len(values), "o", ms=5, mfc="none", color=colour)
+        axis.set_ylim(len(rows) - 0.55, -0.7)
         axis.set_yticks([])
         axis.spines["left"].set_visible(False)
-        label = f"{x_label}; ring: one of {count} seeds, bar: mean, line: 95 % interval"
-        axis.set_xlabel(textwrap.fill(label, 50))
+        axis.set_xlabel(textwrap.fill(x_label, 50))
         axis.grid(axis="x")
 
-    words = "; ".join(f"{name}: {each}" for name, each in comparisons.items())
-    text = f"{x_label}, {count} seeds each. {words}. {alt}"
-    tall = height * len(comparisons) + 62
-    return Picture([_plot(draw, _PHONE, tall, salt=text)], text)
+    return Picture([_plot(draw, _PHONE, height * len(rows) + 62, salt=text)], text)
 
 
 def confusion(truth, predicted, class_names, *, source=""):
