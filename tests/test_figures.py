@@ -11,7 +11,9 @@ import pytest
 from bs4 import BeautifulSoup
 from cnnlab.comparisons import compare
 from cnnlab.figures import (
+    BLUE,
     architecture,
+    around_zero,
     bars,
     confusion,
     curve_panels,
@@ -385,6 +387,21 @@ def test_differences_tell_what_is_settled_and_what_is_not():
     check(PLOTS["differences"], "accuracy, in points, 3 seeds each", settled)
     check(PLOTS["differences"], "cut − dense: +0.0 points (95 % interval −24.8 to +24.8): not")
     assert "not settled" in texts(PLOTS["differences"])
+
+
+def test_intervals_and_means_stand_where_they_are():
+    rows = {"one": ("", [-1, 1], (-2, 2), BLUE), "other": ("", [0.5], (0, 1), BLUE)}
+    [svg] = plots(around_zero(rows, x_label="x", text="Two rows."))
+    drawn = {}
+    for path in svg.iter("{http://www.w3.org/2000/svg}path"):
+        if width := re.search(r"cnn-blue.*stroke-width: ([\d.]+)", path.get("style") or ""):
+            found = re.fullmatch(r"M (\S+) \S+ L (\S+) \S+ ?", path.get("d").replace("\n", ""))
+            if found:
+                drawn.setdefault(float(width[1]), []).append([*map(float, found.groups())])
+    (left, right), (zero, one) = drawn[1.6]
+    assert right - left == pytest.approx(4 * (one - zero), abs=0.5)
+    assert zero == pytest.approx((left + right) / 2, abs=0.5)
+    assert drawn[2.6] == [[zero, zero], [pytest.approx((zero + one) / 2, abs=0.5)] * 2]
 
 
 def test_numbers_are_tables_and_all_in_the_words():
