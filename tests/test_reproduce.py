@@ -22,7 +22,10 @@ from cnnlab.reproduce import reproduce
 
 @pytest.fixture
 def sample(monkeypatch):
-    monkeypatch.setenv("CNNLAB_TIER", "sample")
+    """A quarter of the built-in digits: these tests look at files, not at good networks."""
+    digits = data.load("mnist", "sample")
+    few = {part: getattr(digits, part)[:1000] for part in ("x_train", "y_train")}
+    monkeypatch.setattr(data, "load", lambda name, tier=None: replace(digits, **few))
 
 
 def accuracy(weights):
@@ -76,10 +79,10 @@ def test_a_finished_run_is_not_repeated_and_a_longer_one_goes_on(tmp_path, sampl
     assert reproduce("S1", epochs=1, folder=tmp_path) == short
     long = reproduce("S1", epochs=2, folder=tmp_path)
     assert long["epochs"][0] == short["epochs"][0] and len(long["epochs"]) == 2
-    assert long["parameters"] == 898_510 and long["data"]["train"] == 4000
+    assert long["parameters"] == 898_510 and long["data"]["train"] == 1000
     halves = long["epochs"][1]["test_accuracy_halves"]
     assert sum(halves) / 2 == pytest.approx(long["epochs"][1]["test_accuracy"])
-    assert 0.8 < long["train"]["accuracy"] <= 1
+    assert 0.7 < long["train"]["accuracy"] <= 1
     assert reproduce("S1", epochs=1, folder=tmp_path) == long
 
 
