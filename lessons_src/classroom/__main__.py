@@ -16,6 +16,13 @@ def release(options):
         if name not in found:
             raise masters.MasterError(f"There is no master {name}; there are {', '.join(found)}.")
         print(f"{name} ...", end=" ", flush=True)
+        # Our own text: a computer without a sandbox will do.
+        if lost := grading.rehearse(found[name], sandbox.choose(unsafe=True)):
+            raise masters.MasterError(
+                f"{name} was not released. Graded as a submission (what a test may ask of an "
+                "answer stands in book/instructors.md), its solution loses points.\n"
+                + "\n".join(lost)
+            )
         path = masters.release(found[name], options.to)
         print(f"{sum(found[name].points.values()):g} points, written to {path}")
 

@@ -34,6 +34,7 @@ KINDS = {
 SYSTEM = ["ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "passwd", "group"]
 SYSTEM += ["localtime", "fonts", "nsswitch.conf", "mime.types", "ssl/certs"]  # of /etc
 PROCESSES = 200  # of one submission
+PATIENCE = 10  # seconds until somebody who was interrupted must have ended
 
 
 @dataclass(frozen=True)
@@ -93,8 +94,9 @@ def choose(unsafe=False):
     )
 
 
-def wrap(kind, limits, folder):
-    """The command that goes before Python's own. `folder` is all that Python may change."""
+def wrap(kind, limits, folder, sees=()):
+    """The command that goes before Python's own. `folder` is all that Python may change; the
+    folders that it `sees` it may read."""
     command = []
     if shutil.which("prlimit"):
         least = limits.memory * 7 // 8  # the rest is for the tests, after a cell took all
@@ -120,6 +122,8 @@ def wrap(kind, limits, folder):
     # Of the course just the package: beside it lie the masters.
     for place in sorted({str(Path(p).resolve()) for p in places} | {sys.prefix}):
         command += ["--ro-bind", place, place]
+    for place in sees:
+        command += ["--ro-bind", str(place), str(place)]
     return [*command, "--bind", folder, folder]
 
 
@@ -162,17 +166,35 @@ def resident(process, fairly=False):
         return 0
 
 
+class Stopwatch:
+    """Seconds that some interpreters take: those in which the computer was busy with other things
+    do not count, or for a fifth at least."""
+
+    def __init__(self, *interpreters):
+        self.interpreters, self.start = interpreters, time.monotonic()
+        self.before = self._waited()
+
+    def _waited(self):
+        return sum(interpreter.waited() for interpreter in self.interpreters)
+
+    def seconds(self):
+        wall = time.monotonic() - self.start
+        return max(wall / 5, wall - self._waited() + self.before)
+
+
 class Interpreter:
     """A Python process of its own: `with Interpreter(…) as python: python.run("1 + 1")`.
 
     It is what Jupyter calls a kernel; in this course, a kernel is what a convolution has.
     """
 
-    def __init__(self, kind, limits, student=""):
+    def __init__(self, kind, limits, student="", inside=None, sees=()):
         self.kind, self.limits, self.student = kind, limits, student
+        self.inside, self.sees, self.early = inside, sees, {}  # replies before they were awaited
+        self.waits = {}  # a thread → seconds that it waited for a core
 
     def __enter__(self):
-        self.folder = tempfile.mkdtemp(prefix="grade-")
+        self.folder = tempfile.mkdtemp(prefix="grade-", dir=self.inside)
         fonts = Path(self.folder) / "matplotlib"  # else each interpreter would look for fonts anew
         fonts.mkdir()
         for path in font_caches():
@@ -188,7 +210,7 @@ class Interpreter:
         )
         self.process = subprocess.Popen(
             [
-                *wrap(self.kind, self.limits, self.folder),
+                *wrap(self.kind, self.limits, self.folder, self.sees),
                 *(sys.executable, "-m", "ipykernel_launcher", "-f", file),
                 "--HistoryManager.enabled=False",
             ],
@@ -206,7 +228,7 @@ class Interpreter:
         self.client.start_channels(iopub=False, stdin=False, hb=False)
         self.client.kernel_info()
         try:
-            if self._reply(None, time.monotonic() + 120) is None:
+            if self._reply(None, 120) is None:
                 raise TimeoutError("Python did not start within two minutes")
         except BaseException:
             self.__exit__()
@@ -220,7 +242,7 @@ class Interpreter:
         self.client.stop_channels()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _watch(self):
+    def watch(self):
         """End a Python whose processes take too much together; the system limits each alone."""
         if self.process.poll() is not None:
             raise InterpreterDied("Python ended")
@@ -236,47 +258,75 @@ class Interpreter:
             much = f"{len(processes)} processes, {memory / (1 << 30):.0f} GiB"
             raise InterpreterDied(f"Python was stopped because it took too much ({much})")
 
-    def _reply(self, message, deadline):
-        """The interpreter's answer to a message, or None at the deadline."""
-        while (left := deadline - time.monotonic()) > 0:
+    def waited(self):
+        """Seconds for which its processes, together, were kept waiting for a core."""
+        with contextlib.suppress(psutil.Error, OSError):
+            parent = psutil.Process(self.process.pid)
+            for process in [parent, *parent.children(recursive=True)]:
+                for task in Path(f"/proc/{process.pid}/task").iterdir():
+                    self.waits[task] = int((task / "schedstat").read_text().split()[1]) / 1e9
+        return sum(self.waits.values())
+
+    def _reply(self, message, seconds):
+        """The interpreter's answer to a message, or None if it takes longer."""
+        clock = Stopwatch(self)
+        while (left := seconds - clock.seconds()) > 0:
             try:
                 reply = self.client.get_shell_msg(timeout=min(left, 0.5))
             except queue.Empty:
-                self._watch()
+                self.watch()
                 continue
             if message is None or reply["parent_header"].get("msg_id") == message:
                 return reply
         return None
 
-    def run(self, source, values=None, seconds=None):
-        """Run a cell; `values` are {name: expression} to be looked up when it has succeeded."""
-        message = self.client.execute(
+    def send(self, source, values=None):
+        """Start to run a cell; gives what `wait` wants to know."""
+        return self.client.execute(
             source,
             store_history=False,
             user_expressions=values or {},
             allow_stdin=False,
             stop_on_error=False,
         )
-        reply = self._reply(message, time.monotonic() + (seconds or self.limits.cell))
-        late = reply is None
-        if late:
-            self.client.control_channel.send(self.client.session.msg("interrupt_request", {}))
-            reply = self._reply(message, time.monotonic() + 10)
-            if reply is None:
-                raise InterpreterHangs
+
+    def wait(self, message, seconds):
+        """The Reply to a cell that was sent, or None if it takes longer."""
+        reply = self.early.pop(message, None) or self._reply(message, seconds)
+        if reply is None:
+            return None
         content = reply["content"]
         found = {
             name: value["data"]["text/plain"]
             for name, value in (content.get("user_expressions") or {}).items()
             if value.get("status") == "ok"
         }
-        return Reply(
-            content["status"] == "ok" and not late,
-            str(content.get("ename", "")),
-            str(content.get("evalue", ""))[:2000],
-            values=found,
-            late=late,
-        )
+        text = str(content.get("evalue", ""))[:2000]
+        return Reply(content["status"] == "ok", str(content.get("ename", "")), text, found)
+
+    def ended(self, message):
+        """Has a cell that was sent come to its end?"""
+        if message not in self.early:
+            reply = self._reply(message, 0.01)
+            if reply is not None:
+                self.early[message] = reply
+        return message in self.early
+
+    def interrupt(self):
+        """What Ctrl-C does."""
+        self.client.control_channel.send(self.client.session.msg("interrupt_request", {}))
+
+    def run(self, source, values=None, seconds=None):
+        """Run a cell; `values` are {name: expression} to be looked up when it has succeeded."""
+        message = self.send(source, values)
+        reply = self.wait(message, seconds or self.limits.cell)
+        if reply is None:
+            self.interrupt()
+            reply = self.wait(message, PATIENCE)
+            if reply is None:
+                raise InterpreterHangs
+            reply.ok, reply.late = False, True
+        return reply
 
 
 @cache

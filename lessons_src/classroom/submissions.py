@@ -19,7 +19,7 @@ from pathlib import Path
 import nbformat
 from nbgrader.utils import is_grade, is_locked, is_solution
 
-from .masters import by_hand, is_test, label, split
+from .masters import by_hand, is_test, label, visible
 
 MOODLE = re.compile(r"(?P<name>.+?)_(?P<id>\d+)_assignsubmission_(?:file|onlinetext)_?(?P<file>.*)")
 CANVAS = re.compile(r"(?P<name>[^_]+)_(?P<late>LATE_)?(?P<id>\d+)_(?P<upload>\d+)_(?P<file>.+)")
@@ -313,9 +313,9 @@ def fit(notebook, template):
             texts[cell.cell_type, squeeze(cell.source)].append(j)
     for i, cell in enumerate(goal):
         key = cell.cell_type, squeeze(cell.source)
-        visible = cell.cell_type, squeeze(_without_hidden(cell))
-        if i not in match and (texts[key] or texts[visible]):
-            match[i] = (texts[key] or texts[visible]).pop(0)
+        shown = cell.cell_type, squeeze(visible(cell.source))
+        if i not in match and (texts[key] or texts[shown]):
+            match[i] = (texts[key] or texts[shown]).pop(0)
             used[match[i]] = i
 
     for i, cell in enumerate(goal):
@@ -326,10 +326,6 @@ def fit(notebook, template):
 
     notes += _mended(cells, goal, match, lost)
     return _assembled(cells, goal, match, used), notes
-
-
-def _without_hidden(cell):
-    return "\n".join(line for line, kind in split(cell.source) if not kind)
 
 
 def _closest(i, cell, cells, match, used):
@@ -369,7 +365,7 @@ def _mended(cells, goal, match, lost):
         for i in tests
         if i in match
         and squeeze(cells[match[i]].source)
-        not in (squeeze(_without_hidden(goal[i])), squeeze(goal[i].source))
+        not in (squeeze(visible(goal[i].source)), squeeze(goal[i].source))
     ]
     if changed:
         notes.append(f"Changed tests were restored: {', '.join(changed)}.")
