@@ -848,6 +848,97 @@ def test_a_class_list_never_guesses(small, tmp_path):
         submissions.find(tmp_path / "in", path)
 
 
+@pytest.mark.parametrize(
+    ("name", "table", "found"),
+    [
+        ("Anne-Marie Curie_5_assignsubmission_file_", "m,Marie Curie,9,1", ""),
+        ("Group A-Gita Rao_5_assignsubmission_file_", "gita,Gita Rao,,1", "gita"),
+        ("Eve_128_assignsubmission_file_", "bob,Bob,9,128\nev,Eve,,2", "ev"),
+        ("Nick_128_assignsubmission_file_", "bob,Bob,9,128", ""),
+        ("Bob_7_assignsubmission_file_", "bob,Bob,9,1\nx,X,7,2", ""),
+        ("Robert_9_assignsubmission_file_", "bob,Bob,Participant 9,1", "bob"),
+        ("li_wei_128_98128_small.ipynb", "lw,li_wei,128,1", "lw"),
+        ("anon_aB3x9_98990_small.ipynb", "ab,x,aB3x9,1", "ab"),
+        ("Mu\u0308ller_5_assignsubmission_file_", "mue,M\u00fcller,,1", "mue"),
+    ],
+)
+def test_who_it_is_must_be_sure(small, tmp_path, name, table, found):
+    """A match takes the whole name, or a number in a column for numbers; both must agree."""
+    path = tmp_path / "in" / name
+    path = path if name.endswith(".ipynb") else path / "small.ipynb"
+    path.parent.mkdir(parents=True)
+    nbformat.write(filled(small), path)
+    (tmp_path / "class.csv").write_text(f"student,name,moodle id,seat\n{table}\n")
+    (one,) = submissions.find(tmp_path / "in", tmp_path / "class.csv")
+    assert one.student == (found or one.name)
+
+
+def test_a_folder_around_the_class_is_seen_through(small, tmp_path):
+    for student in ("Ann Lee_1_assignsubmission_file_", "Ben Oe_2_assignsubmission_file_"):
+        hand_in(tmp_path / "in" / "CNN-2027-Assignment", student, filled(small))
+    hand_in(tmp_path / "one", "ann/homework", filled(small))
+    assert [s.student for s in submissions.find(tmp_path / "in")] == ["Ann Lee", "Ben Oe"]
+    assert [s.student for s in submissions.find(tmp_path / "one")] == ["ann"]
+
+
+def test_a_notebook_is_read_by_its_content(small, tmp_path):
+    data = json.loads(nbformat.writes(filled(small)))
+    for cell in data["cells"]:
+        cell.pop("outputs", None)
+    bare = [cell for cell in data["cells"] if not cell["metadata"]]
+    assert bare
+    for cell in bare:
+        del cell["metadata"]
+    for name, encoding in {
+        "a.ipynb.txt": "utf-8",
+        "b.json": "utf-8-sig",
+        "c.ipynb": "utf-16",
+    }.items():
+        (tmp_path / name).write_text(json.dumps(data), encoding=encoding)
+    found = submissions.find(tmp_path)
+    assert len(found) == 3
+    for one in found:
+        notebook = submissions.read(submissions.choose(one.files, small))
+        answers = {masters.label(c): c.source for c in notebook.cells if masters.is_solution(c)}
+        assert answers == GIVEN
+
+
+def test_the_longest_name_and_the_fuller_notebook_win(small, tmp_path):
+    hand_in(tmp_path / "in", "ann", filled(small))
+    (tmp_path / "in" / "ann" / "small.ipynb").rename(tmp_path / "in" / "ann" / "hw10.ipynb")
+    known = {"hw1": masters.Master(Path("hw1.md")), "hw10": masters.Master(Path("hw10.md"))}
+    assert submissions.which(submissions.find(tmp_path / "in"), known).name == "hw10"
+    nbformat.write(filled(small), tmp_path / "small.ipynb")
+    nbformat.write(filled(small, {"q1": GIVEN["q1"]}), tmp_path / "small (1).ipynb")
+    files = [tmp_path / "small (1).ipynb", tmp_path / "small.ipynb"]
+    assert submissions.choose(files, small).name == "small.ipynb"
+
+
+def test_a_mistyped_name_accuses_nobody(small, tmp_path):
+    """The answer is right for the name in the notebook, and for somebody else's number, too."""
+    others = [f"s{number}" for number in range(20_000)]
+    twin = next(other for other in others if drawn(other) == drawn("aly"))
+    own = f"STUDENT = 'aly'\nmy_answer = {3 * drawn('aly')}"
+    hand_in(tmp_path / "in", "alice", filled(small, GIVEN | {"q5": own}))
+    (one,) = submissions.find(tmp_path / "in")
+    result = graded(one, small, others=[twin, "bob"])
+    assert result.copied == {} and result.points["q5"] == 0 and result.look
+    assert any("worked out for “aly”, not for “alice”" in note for note in result.notes)
+
+
+@pytest.mark.parametrize("typed", ["nan", "inf", "1_0", "-10%", "two"])
+def test_an_adjustment_that_is_no_number_is_refused(desk, typed):
+    desk.grade(a="ann")
+    desk.type("a", "adjust by hand", typed)
+    before = desk.path.read_bytes()
+    with pytest.raises(report.Mixed, match="the row of ann"):
+        desk.grade(a="ann")
+    assert desk.path.read_bytes() == before
+    desk.type("a", "adjust by hand", "\u22121,5")
+    assert desk.grade(a="ann")["moodle a"]["total"] == "3.5"
+    assert "\u22121,5 points" in (desk.folder / "feedback" / "ann.html").read_text()
+
+
 def test_of_several_notebooks_the_answered_one_is_graded(small, tmp_path):
     def best(**notebooks):
         for name, notebook in notebooks.items():

@@ -272,6 +272,8 @@ class Wire:
             there = keras.saving.deserialize_keras_object(standard(text), safe_mode=True)
             if not isinstance(there, keras.Model):
                 raise Strange("a model that is none")
+            if getattr(there, "optimizer", None) is not None and there.built:
+                there.optimizer.build(there.trainable_variables)  # else two plans of the first step
         if arrays:
             there.set_weights(arrays)
         return there
