@@ -1462,6 +1462,105 @@ def test_processes_together_are_limited(number, first, much):
             python.run(many)
 
 
+MEMORY = """import os
+for number in range(9):
+    file = os.memfd_create(str(number))
+    for _ in range(60):
+        os.write(file, bytes(1 << 24))
+import time
+time.sleep(20)
+"""
+SHARED = """for number in range(9):
+    for place in ("/dev/shm", "/tmp", "/w"):
+        try:
+            with open(f"{place}/{number}", "wb") as file:
+                for _ in range(60):
+                    file.write(bytes(1 << 24))
+        except OSError:
+            pass
+import time
+time.sleep(20)
+"""
+
+
+@pytest.mark.parametrize("code", [MEMORY, SHARED], ids=["memfd_create", "/dev/shm"])
+def test_memory_in_no_process_is_counted(code):
+    limits = sandbox.Limits(memory=2 << 30, cell=60)
+    died = pytest.raises(sandbox.InterpreterDied, match="took too much")
+    with sandbox.Interpreter("bubblewrap", limits) as python, died:
+        python.run(code)
+
+
+def test_the_system_cannot_be_written():
+    code = "open({!r}, 'w')"
+    with sandbox.Interpreter("bubblewrap", sandbox.Limits()) as python:
+        for place in ("/dev/x", "/etc/x", "/x", "/usr/x", "/proc/x"):
+            assert not python.run(code.format(place)).ok, place
+        for place in ("/tmp/x", "/w/x", "/dev/shm/x", f"{python.folder}/x"):
+            assert python.run(code.format(place)).ok, place
+        full = "with open('/dev/shm/x', 'wb') as file: file.write(bytes(1 << 30) + b'x')"
+        assert python.run(full).name in ("OSError", "MemoryError")
+
+
+DEEP = """import os
+for _ in range(1_600):
+    os.mkdir("deep")
+    os.chdir("deep")
+"""
+
+
+def test_neither_deep_folders_nor_a_long_path_end_the_grading(small, tmp_path, monkeypatch):
+    """Folders within folders where the notebook may write, and a TMPDIR too long for a socket."""
+    place = tmp_path / ("long" * 30)
+    place.mkdir()
+    monkeypatch.setenv("TMPDIR", str(place))
+    before = set(Path("/tmp").glob("grade-*"))
+    deep = f"import os\nos.chdir(os.path.dirname(os.environ['MPLCONFIGDIR']))\n{DEEP}"
+    hand_in(tmp_path / "in", "ann", filled(small, GIVEN | {"q1": deep + GIVEN["q1"]}))
+    hand_in(tmp_path / "in", "ben", filled(small))
+    output = grade(small, tmp_path / "in", tmp_path / "out")
+    rows = table(tmp_path / "out")
+    assert {name: row["total"] for name, row in rows.items()} == {"ann": "10", "ben": "10"}, output
+    assert set(Path("/tmp").glob("grade-*")) <= before and not list(place.iterdir())
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
+def test_a_stopped_run_writes_the_tables_of_what_is_done(small, tmp_path, sent):
+    hand_in(tmp_path / "in", "ann", filled(small))
+    hand_in(tmp_path / "in", "ben", filled(small, GIVEN | {"q1": "while True: pass"}))
+    with open(tmp_path / "said", "w") as said:
+        process = subprocess.Popen(
+            command(small, tmp_path / "in", tmp_path / "out", "--jobs", "1"),
+            env=environment() | {"TMPDIR": str(tmp_path)}, stdout=said, stderr=said,
+        )  # fmt: skip
+        while process.poll() is None and "1 of 2" not in (tmp_path / "said").read_text():
+            time.sleep(0.2)
+        process.send_signal(sent)
+        process.wait()
+    assert process.returncode == 1 and "goes on where it was" in (tmp_path / "said").read_text()
+    assert list(table(tmp_path / "out")) == ["ann"]
+    assert not list(tmp_path.glob("grade-*"))
+
+
+def test_a_worker_that_dies_costs_one_notebook(small, tmp_path, monkeypatch):
+    for student in ("ann", "ben", "cem"):
+        hand_in(tmp_path / "in", student, filled(small))
+    found, right = submissions.find(tmp_path / "in"), grading.grade
+    monkeypatch.setattr(
+        grading, "grade", lambda one, *a: os._exit(1) if one.student == "ben" else right(one, *a)
+    )
+    said = []
+    rest = tmp_path / "results", "bubblewrap", sandbox.Limits(), 1, said.append
+    results = {r.student: r for r in grading.grade_all(found, small, *rest)}
+    assert [sum(p or 0 for p in results[s].points.values()) for s in ("ann", "ben", "cem")] == [
+        10,
+        0,
+        10,
+    ]
+    assert results["ben"].status == "crashed" and not results["ben"].final
+    assert any("ben: crashed" in text for text in said)
+
+
 def test_what_the_assignment_gives_has_no_clock(small, tmp_path):
     """A slow computer may need longer than a cell's time to import TensorFlow."""
     slowly = TEXT.replace("import hashlib\n", "import hashlib\nimport time\n\ntime.sleep(4)\n", 1)

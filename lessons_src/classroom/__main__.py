@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -56,7 +57,11 @@ def grade(options):
     limits = replace(limits, threads=max(1, cores // jobs))
     print(f"{len(found)} submissions to {master.name}, class {master.cohort}, {jobs} at a time.")
     print(f"Sandbox: {kind}; {sandbox.KINDS[kind]}.", flush=True)
-    results = grading.grade_all(found, master, folder / "results", kind, limits, jobs, say)
+    try:
+        results = grading.grade_all(found, master, folder / "results", kind, limits, jobs, say)
+    except KeyboardInterrupt:  # the tables of what is done
+        report.GradeBook(master, folder, []).write(kind, sources(found, master))
+        raise
     grade_book = report.GradeBook(master, folder, results)
     grade_book.write(kind, sources(found, master))
     strange = sum(grading.WORKED_OUT in note for r in results for note in r.notes)
@@ -91,6 +96,7 @@ def positive(text):
 
 def main():
     sys.stdout.reconfigure(errors="replace")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
     parser = argparse.ArgumentParser(prog="classroom", description="Set and grade assignments.")
     commands = parser.add_subparsers(required=True)
     common = argparse.ArgumentParser(add_help=False)

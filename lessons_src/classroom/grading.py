@@ -9,7 +9,6 @@ import multiprocessing
 import multiprocessing.connection
 import os
 import re
-import shutil
 import signal
 import tempfile
 import time
@@ -387,7 +386,7 @@ def grade_all(found, master, folder, kind, limits, jobs, say=print):
     if len(found) > len(todo):
         say(f"{len(found) - len(todo)} of {len(found)} were graded before.")
     sandbox.font_caches()
-    scratch = tempfile.mkdtemp(prefix="grade-")
+    scratch = sandbox.scratch()
     rest = kind, limits, master, others, scratch
     workers = [Worker(*rest) for _ in range(min(jobs, len(todo)))]
     start, ready, waiting = time.monotonic(), 0, list(todo)
@@ -414,7 +413,7 @@ def grade_all(found, master, folder, kind, limits, jobs, say=print):
             worker.process.kill()
         for worker in workers:
             worker.process.join()
-        shutil.rmtree(scratch, ignore_errors=True)
+        sandbox.remove(scratch)
     return [load(folder / f"{safe(one.key)}.json") for one in found]
 
 
@@ -471,7 +470,7 @@ def _work(jobs, kind, limits, master, others, scratch):
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sandbox.die_with_parent()
     tempfile.tempdir = scratch
-    with Room(kind, limits) as room:
+    with Room(kind, limits, tempfile.mkdtemp()) as room:
         while True:
             one, target, mark = jobs.recv()
             try:

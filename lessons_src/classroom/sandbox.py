@@ -34,6 +34,8 @@ KINDS = {
 SYSTEM = ["ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "passwd", "group"]
 SYSTEM += ["localtime", "fonts", "nsswitch.conf", "mime.types", "ssl/certs"]  # of /etc
 PROCESSES = 200  # of one submission
+WRITABLE = ["/tmp", "/w", "/dev/shm"]  # in bubblewrap; all three lie in memory
+LONG_PATH = 40  # characters; the whole path of a socket must stay below 108
 PATIENCE = 10  # seconds until somebody who was interrupted must have ended
 
 
@@ -117,14 +119,16 @@ def wrap(kind, limits, folder, sees=()):
     for name in SYSTEM:
         command += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
     size = ["--size", str(limits.file)] if bwrap_can("--size") else []
-    command += [*size, "--tmpfs", "/tmp", *size, "--tmpfs", "/w", "--chdir", "/w"]
+    for place in WRITABLE:
+        command += [*size, "--tmpfs", place]
+    command += ["--chdir", "/w"]
     places = [sys.prefix, sys.base_prefix, *cnnlab.__path__]
     # Of the course just the package: beside it lie the masters.
     for place in sorted({str(Path(p).resolve()) for p in places} | {sys.prefix}):
         command += ["--ro-bind", place, place]
     for place in sees:
         command += ["--ro-bind", str(place), str(place)]
-    return [*command, "--bind", folder, folder]
+    return [*command, "--bind", folder, folder, "--remount-ro", "/dev", "--remount-ro", "/"]
 
 
 def environment(kind, limits, folder, student):
@@ -156,6 +160,31 @@ class Reply:
     text: str = ""
     values: dict = field(default_factory=dict)
     late: bool = False
+
+
+def scratch():
+    """A new folder for temporary things, with a short path: sockets lie in it.
+
+    Those that killed runs left behind are removed.
+    """
+    place = Path(tempfile.gettempdir())
+    place = Path("/tmp") if len(str(place)) > LONG_PATH else place
+    for old in place.glob("grade-*-*"):
+        number = old.name.split("-")[1]
+        if number.isdigit() and not psutil.pid_exists(int(number)):
+            remove(old)
+    return tempfile.mkdtemp(prefix=f"grade-{os.getpid()}-", dir=place)
+
+
+def remove(folder):
+    """Remove a folder, however deep the folders in it are."""
+    subprocess.run(["rm", "-rf", str(folder)], capture_output=True)
+
+
+def occupied(folder):
+    """Bytes on the disk, whatever is moved or removed meanwhile."""
+    done = subprocess.run(["du", "-sk", str(folder)], capture_output=True, text=True)
+    return 1024 * int(done.stdout.split()[0]) if done.stdout else 0
 
 
 def resident(process, fairly=False):
@@ -235,24 +264,45 @@ class Interpreter:
             raise
         return self
 
+    def _held(self, processes):
+        """Bytes of memory in no process: files that exist in memory only."""
+        held = {}
+        for process in processes:
+            root = Path(f"/proc/{process.pid}")
+            with contextlib.suppress(OSError):
+                for file in (root / "fd").iterdir():
+                    with contextlib.suppress(OSError):
+                        if os.readlink(file).startswith("/memfd:"):
+                            known = file.stat()
+                            held[known.st_dev, known.st_ino] = 512 * known.st_blocks
+        if self.kind == "bubblewrap":
+            for place in WRITABLE:
+                with contextlib.suppress(OSError):
+                    there = os.statvfs(f"/proc/{processes[-1].pid}/root{place}")
+                    held[place] = (there.f_blocks - there.f_bfree) * there.f_frsize
+        return sum(held.values())
+
     def __exit__(self, *_):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
         self.client.stop_channels()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        remove(self.folder)
 
     def watch(self):
         """End a Python whose processes take too much together; the system limits each alone."""
         if self.process.poll() is not None:
             raise InterpreterDied("Python ended")
-        processes = [psutil.Process(self.process.pid)]
-        processes += processes[0].children(recursive=True)
+        try:
+            processes = [psutil.Process(self.process.pid)]
+            processes += processes[0].children(recursive=True)
+        except psutil.Error:
+            raise InterpreterDied("Python ended") from None
         memory = sum(map(resident, processes))
         if memory > self.limits.memory:  # what they share was counted for each
             memory = sum(resident(process, fairly=True) for process in processes)
-        files = [path for path in Path(self.folder).rglob("*") if path.is_file()]
-        disk = sum(path.stat().st_size for path in files)
+        memory += self._held(processes)
+        disk = occupied(self.folder)
         if memory > self.limits.memory or disk > self.limits.file or len(processes) > PROCESSES:
             os.killpg(self.process.pid, signal.SIGKILL)
             much = f"{len(processes)} processes, {memory / (1 << 30):.0f} GiB"
