@@ -926,6 +926,31 @@ def test_a_mistyped_name_accuses_nobody(small, tmp_path):
     assert any("worked out for “aly”, not for “alice”" in note for note in result.notes)
 
 
+def test_no_name_and_no_message_is_a_formula(desk):
+    desk.answers = {"a": "x"}
+    for _ in range(2):
+        desk.grade(a="=SUM(A1)", b="-ben", c="Öz")
+        text = desk.path.read_text("utf-8-sig")
+        assert "\n'=SUM(A1)," in text and "\n'-ben," in text and "\nÖz," in text
+        assert ",=SUM(A1)," not in text
+    rows = [row | {"adjust by hand": "-1"} for row in lines(desk.folder)]
+    desk.save(rows)
+    assert {row["total"] for row in desk.grade(a="=SUM(A1)", b="-ben").values()} == {"4"}
+    assert ",=SUM(A1)," in (desk.folder / "canvas.csv").read_text()  # for a machine: as it is
+
+
+def test_what_is_missing_here_costs_no_points(small, tmp_path):
+    first = "import cv2\nfrom ipympl.x import y\n%matplotlib widget\nimport os\n"
+    first += "os.environ['KERAS_BACKEND'] = 'torch'\n"
+    notebook = filled(small, GIVEN | {"q1": first + GIVEN["q1"]})
+    notebook.cells.insert(0, new_code_cell("import os\nos.environ['KERAS_BACKEND'] = 'torch'"))
+    hand_in(tmp_path / "in", "ann", notebook)
+    (one,) = submissions.find(tmp_path / "in")
+    result = graded(one, small)
+    assert sum(p or 0 for p in result.points.values()) == 10 and result.look, result
+    assert "The cell q1 was run without its lines for cv2, which is not here." in result.notes
+
+
 @pytest.mark.parametrize("typed", ["nan", "inf", "1_0", "-10%", "two"])
 def test_an_adjustment_that_is_no_number_is_refused(desk, typed):
     desk.grade(a="ann")

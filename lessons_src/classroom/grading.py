@@ -117,14 +117,34 @@ class SubmissionGrader:
         elif cell.cell_type == "code":
             given = cell.metadata.owner == "assignment" and is_locked(cell)
             # What the assignment gives (it may import TensorFlow) has no clock but the notebook's.
+            if given:  # with what the course was written for, whatever an answer chose
+                self.python.run("__import__('os').environ.pop('KERAS_BACKEND', None)")
             seconds = self.left(math.inf if given else self.most)
             reply = self.python.run(cell.source, seconds=seconds)
+            if cell.metadata.owner == "student":
+                reply = self.without_missing(cell, reply)
             if is_solution(cell):
                 self.unanswered &= bool(cell.metadata.get("unchanged")) or not cell.source.strip()
             if not reply.ok and not cell.metadata.get("unchanged"):
                 self.note_error(cell, reply)
             if given and label(cell) in self.master.needed:
+                self.result.look |= not reply.ok  # what answers and tests build on
                 self.ask(self.left(), "give", cell.source, self.result.student)
+
+    def without_missing(self, cell, reply):
+        """If a module is missing here, run the cell without the lines that ask for it."""
+        lines = cell.source.splitlines()
+        while not reply.ok and (missing := re.search(r"No module named '(\w+)", reply.text)):
+            asks = re.compile(rf"\s*(import|from)\s+{missing[1]}\b|\s*%")
+            rest = [line for line in lines if not asks.match(line)]
+            if rest == lines:
+                break
+            lines, self.result.look = rest, True
+            self.note(
+                f"{where(cell)} was run without its lines for {missing[1]}, which is not here"
+            )
+            reply = self.python.run("\n".join(lines), seconds=self.left(self.most))
+        return reply
 
     @property
     def most(self):

@@ -307,15 +307,21 @@ class GradeBook:
             write(path, text)
         write(self.folder / SEEN, json.dumps(self.seen, indent=1))
         grades = self.folder / "grades.csv"
-        table = "\ufeff" + csv_text(self.table())  # the mark tells a spreadsheet that it is UTF-8
+        table = "\ufeff" + csv_text(
+            self.table(), people=True
+        )  # the mark tells a spreadsheet that it is UTF-8
         if grades.exists() and grades.read_bytes() != table.encode("utf-8", "replace"):
             with written_whole(f"{grades}.before") as part:
                 shutil.copy(grades, part)
         write(grades, table)
-        tables = {"canvas": self.canvas(), "moodle": self.moodle()}
-        for name, rows in (tables | {"statistics": self.statistics()}).items():
+        for name, rows in {"canvas": self.canvas(), "moodle": self.moodle()}.items():
             write(self.folder / f"{name}.csv", csv_text(rows))
+        write(self.folder / "statistics.csv", csv_text(self.statistics(), people=True))
         write(self.folder / "report.html", self.report(kind, sources))
+
+
+def neutral(text):
+    return f"'{text}" if text[:1] in set("=+-@") and number(text) is None else text
 
 
 def most_common(things):
@@ -324,7 +330,10 @@ def most_common(things):
     return min(counts.items(), key=lambda item: (-item[1], item[0]), default=("", 0))
 
 
-def csv_text(rows):
+def csv_text(rows, people=False):
+    """A table as CSV. For `people`, no cell is a formula: those that look so get a quote before."""
+    if people:
+        rows = [[neutral(str(cell)) for cell in row] for row in rows]
     file = io.StringIO()
     csv.writer(file, lineterminator="\n").writerows(rows)
     return file.getvalue()

@@ -139,7 +139,7 @@ def read_table(path):
         head = [cell.strip() for cell in head]
         if "student" in [cell.lower() for cell in head]:
             head = ["student" if cell.lower() == "student" else cell for cell in head]
-            rows = [[cell.strip() for cell in row] for row in rows]
+            rows = [[re.sub("^'(?=[=+@-])", "", cell.strip()) for cell in row] for row in rows]
             return [
                 dict(zip_longest(head, row[: len(head)], fillvalue="")) for row in rows if any(row)
             ]
