@@ -1150,7 +1150,8 @@ SEARCHER = """def output_size(n, k):
     raise ValueError(found)
 mark = "find this in my " + "memory"
 """
-# What is written for which question, the points that are left of 10, and words of the sentence.
+# What is written for which question, the points that are left of 10, status, and words of the
+# sentence. None: that depends on who is faster, but question 1 gives nothing.
 HOSTILE = {
     "innocent": ({"q1": SILENT + GIVEN["q1"]}, 10, "graded", ""),
     "number": ({"q1": EQUAL.replace("(int)", "(float)")}, 7, "graded", "one 3x3 filter bank"),
@@ -1210,8 +1211,8 @@ HOSTILE = {
             "        end.socket.send(b'[' * 100_000)\n"
             "sys.modules['wire'].Wire.reply = lie",
         },
-        0,
-        "graded",
+        None,
+        None,
         "",
     ),
     "verdict": (
@@ -1222,8 +1223,8 @@ HOSTILE = {
             "    end.send({'error': ['AssertionError', ''], 'number': request['number']})\n"
             "sys.modules['wire'].Wire.reply = lie",
         },
-        0,
-        "graded",
+        None,
+        None,
         "",
     ),
     "endless": (
@@ -1235,8 +1236,8 @@ HOSTILE = {
             "Wire.reply = flood",
         },
         7,
-        "graded",
-        "q1: The tests cannot read an answer",
+        None,
+        "",
     ),
     "huge": (
         {
@@ -1297,8 +1298,9 @@ def test_no_trick_earns_points_and_none_costs_those_of_another_question(
     (one,) = submissions.find(tmp_path / "in")
     result = grading.grade(one, small, tests_room)
     said = " ".join([*result.notes, *(f"{q}: {text}" for q, text in result.messages.items())])
-    assert sum(p or 0 for p in result.points.values()) == total, (result.points, said)
-    assert result.status == status and words in said, said
+    points = sum(p or 0 for p in result.points.values())
+    assert points == total or (total is None and result.points["q1"] == 0), (result.points, said)
+    assert status in (None, result.status) and words in said, said
     if trick == "searcher":
         assert not re.search(r"\[0, 0, 0, 0, 0", said), "the search finds nothing at all"
 
@@ -1673,6 +1675,27 @@ def test_a_wrong_solution_is_not_released(small, tmp_path):
     with pytest.raises(masters.MasterError, match="unedited copy passes"):
         masters.release(masters.find(tmp_path)["free"], tmp_path)
     assert not list(tmp_path.glob("*.ipynb"))
+
+
+@pytest.mark.parametrize(
+    ("asks", "said"),
+    [
+        (
+            'assert conv_params.__name__ == "conv_params", "hm"',
+            "can call conv_params, but not read",
+        ),
+        ('assert len(open(__file__).read()), "hm"', "q1: NameError"),
+    ],
+)
+def test_what_a_test_may_not_do_is_said_at_release(tmp_path, asks, said, monkeypatch):
+    """In an ordinary notebook the solution passes; graded as a submission it does not."""
+    first = 'assert conv_params(3, 3, 1, 8) == 80, "one 3x3 filter bank with bias"'
+    (tmp_path / "small.md").write_text(TEXT.replace(first, f"{first}\n{asks}"))
+    line = ["classroom", "release", "--masters", str(tmp_path), "--to", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", line)
+    with pytest.raises(SystemExit, match="Graded as a submission") as stopped:
+        commands.main()
+    assert said in stopped.value.code and not list(tmp_path.glob("*.ipynb"))
 
 
 def test_an_assert_without_a_message_and_a_leak_are_found(small, tmp_path):

@@ -9,6 +9,7 @@ import multiprocessing
 import multiprocessing.connection
 import os
 import re
+import resource
 import signal
 import tempfile
 import time
@@ -29,6 +30,7 @@ SOURCES = sorted(Path(__file__).parent.glob("*.py"))
 VERSION = hashlib.sha256(b"".join(path.read_bytes() for path in SOURCES)).hexdigest()
 KEPT = 500  # characters of a message
 UNANSWERED = "Not answered."
+MEMORY = 8 << 30  # bytes that one worker may use
 WORKED_OUT = "was worked out for"
 # After a cell that used up all memory: what was kept back.
 GIVE_BACK = "__import__('sys').modules['wire'].give_back()"
@@ -458,7 +460,7 @@ class Worker:
 
     def done(self):
         """Is it ready for another job? One that died, or takes far too long, is begun anew."""
-        if time.monotonic() - self.since > self.rest[1].total + 180:
+        if time.monotonic() - self.since > 5 * self.rest[1].total + 180:
             self.process.kill()
             self.process.join()
         if self.process.is_alive():
@@ -490,6 +492,8 @@ def _work(jobs, kind, limits, master, others, scratch):
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sandbox.die_with_parent()
     tempfile.tempdir = scratch
+    _, most = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, most))  # an answer may be an endless text
     with Room(kind, limits, tempfile.mkdtemp()) as room:
         while True:
             one, target, mark = jobs.recv()

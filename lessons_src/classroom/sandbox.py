@@ -326,6 +326,8 @@ class Interpreter:
             except queue.Empty:
                 self.watch()
                 continue
+            except (ValueError, TypeError, KeyError):  # forged, or spoilt
+                raise InterpreterDied("Python no longer answered") from None
             if message is None or reply["parent_header"].get("msg_id") == message:
                 return reply
         return None
@@ -345,14 +347,17 @@ class Interpreter:
         reply = self.early.pop(message, None) or self._reply(message, seconds)
         if reply is None:
             return None
-        content = reply["content"]
-        found = {
-            name: value["data"]["text/plain"]
-            for name, value in (content.get("user_expressions") or {}).items()
-            if value.get("status") == "ok"
-        }
-        text = str(content.get("evalue", ""))[:2000]
-        return Reply(content["status"] == "ok", str(content.get("ename", "")), text, found)
+        try:
+            content = reply["content"]
+            found = {
+                name: value["data"]["text/plain"]
+                for name, value in (content.get("user_expressions") or {}).items()
+                if value.get("status") == "ok"
+            }
+            text = str(content.get("evalue", ""))[:2000]
+            return Reply(content["status"] == "ok", str(content.get("ename", "")), text, found)
+        except (AttributeError, KeyError, TypeError):
+            raise InterpreterDied("Python no longer answered") from None
 
     def ended(self, message):
         """Has a cell that was sent come to its end?"""

@@ -51,8 +51,8 @@ STANDARD = {
 }
 STANDARD = {module: set(names.split()) for module, names in STANDARD.items()}
 ACTIVATIONS = "relu relu6 sigmoid tanh softmax softplus softsign silu swish elu selu gelu linear "
-TENSORS = ("tensorflow", "keras", "jax", "jaxlib", "torch")  # whose they are
 ACTIVATIONS = {*ACTIVATIONS.split(), "leaky_relu", "log_softmax", "hard_sigmoid", "exponential"}
+TENSORS = ("tensorflow", "keras", "jax", "jaxlib", "torch")  # whose they are
 
 
 class Strange(Exception):
@@ -241,8 +241,13 @@ class Wire:
             if kind == "array":
                 new = self.array(*rest)
             else:
-                new, items = np.empty(rest[0], object), inside(rest[1])
-                new.ravel()[:] = items if len(items) != 1 else [items[0]]
+                items = inside(rest[1])
+                if math.prod(rest[0]) != len(items):
+                    raise Strange("an array whose shape does not fit")
+                flat = np.empty(len(items), object)
+                for place, item in enumerate(items):
+                    flat[place] = item
+                new = flat.reshape(rest[0])
             if not isinstance(there, np.ndarray) or there.shape != new.shape:
                 return new
             if there.flags.writeable and there.dtype == new.dtype:  # what is given stays as it is
