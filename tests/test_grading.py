@@ -13,9 +13,11 @@ import time
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 from classroom import __main__ as commands
-from classroom import grading, masters, report, sandbox, submissions
+from classroom import grading, masters, report, room, sandbox, submissions
+from classroom.wire import Strange, Wire
 from nbformat.v4 import new_code_cell, new_notebook
 
 pytestmark = pytest.mark.filterwarnings("ignore:Non-unique cell id")  # students copy cells
@@ -221,7 +223,7 @@ KINDS = {
     "assert-true": "question 1 wrong, its test replaced by `assert True`",
     "patched": "`numpy.allclose` replaced in question 3",
     "equal": "an object in question 1 that equals everything",
-    "runner": "Python's test runner replaced",
+    "runner": "Python's test runner replaced in question 2",
     "copied-cell": "a cell copied",
     "split-cell": "an answer split into two cells",
     "colab": "all labels lost, as on Colab",
@@ -316,10 +318,10 @@ def kinds(master):
             "graded",
             "q1: The test ran longer than",
         ),
-        "loop-deaf": (answers(q2=DEAF), 3, "timeout", "cell q2 ran too long"),
+        "loop-deaf": (answers(q2=DEAF), 8, "timeout", "cell q2 ran too long"),
         "os-exit": (
             answers(q3="import os\nos._exit(0)"),
-            5,
+            8,
             "crashed",
             "Python ended in the cell q3",
         ),
@@ -340,12 +342,12 @@ def kinds(master):
         "patched": (
             answers(q3="def normalise(x): return 7\nnp.allclose = lambda *a: True"),
             8,
-            "tampered",
-            "numpy.allclose",
+            "graded",
+            "q3: the sum should be 1",
         ),
-        "equal": (answers(q1=EQUAL), 7, "tampered", "equal to everything"),
-        "runner": (answers(q2=RUNNER), 0, "tampered", "the test runner"),
-        "remover": (answers(q1=REMOVER), 0, "tampered", "the test runner"),
+        "equal": (answers(q1=EQUAL), 7, "graded", "q1: one 3x3 filter bank"),
+        "runner": (answers(q2=RUNNER), 8, "crashed", "no longer answered in the cell q2_t"),
+        "remover": (answers(q1=REMOVER), 7, "graded", "conv_params"),
         "lines": (
             answers(
                 q1=GIVEN["q1"] + f"\nfor i in range({MEGABYTES}):\n"
@@ -434,6 +436,12 @@ def grade(master, source, to, *more):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+def graded(one, master, limits=sandbox.Limits(), others=()):  # noqa: B008 (frozen)
+    """The result of one submission."""
+    with room.Room("bubblewrap", limits) as tests:
+        return grading.grade(one, master, tests, others)
 
 
 def lines(folder):
@@ -840,6 +848,122 @@ def test_a_class_list_never_guesses(small, tmp_path):
         submissions.find(tmp_path / "in", path)
 
 
+@pytest.mark.parametrize(
+    ("name", "table", "found"),
+    [
+        ("Anne-Marie Curie_5_assignsubmission_file_", "m,Marie Curie,9,1", ""),
+        ("Group A-Gita Rao_5_assignsubmission_file_", "gita,Gita Rao,,1", "gita"),
+        ("Eve_128_assignsubmission_file_", "bob,Bob,9,128\nev,Eve,,2", "ev"),
+        ("Nick_128_assignsubmission_file_", "bob,Bob,9,128", ""),
+        ("Bob_7_assignsubmission_file_", "bob,Bob,9,1\nx,X,7,2", ""),
+        ("Robert_9_assignsubmission_file_", "bob,Bob,Participant 9,1", "bob"),
+        ("li_wei_128_98128_small.ipynb", "lw,li_wei,128,1", "lw"),
+        ("anon_aB3x9_98990_small.ipynb", "ab,x,aB3x9,1", "ab"),
+        ("Mu\u0308ller_5_assignsubmission_file_", "mue,M\u00fcller,,1", "mue"),
+    ],
+)
+def test_who_it_is_must_be_sure(small, tmp_path, name, table, found):
+    """A match takes the whole name, or a number in a column for numbers; both must agree."""
+    path = tmp_path / "in" / name
+    path = path if name.endswith(".ipynb") else path / "small.ipynb"
+    path.parent.mkdir(parents=True)
+    nbformat.write(filled(small), path)
+    (tmp_path / "class.csv").write_text(f"student,name,moodle id,seat\n{table}\n")
+    (one,) = submissions.find(tmp_path / "in", tmp_path / "class.csv")
+    assert one.student == (found or one.name)
+
+
+def test_a_folder_around_the_class_is_seen_through(small, tmp_path):
+    for student in ("Ann Lee_1_assignsubmission_file_", "Ben Oe_2_assignsubmission_file_"):
+        hand_in(tmp_path / "in" / "CNN-2027-Assignment", student, filled(small))
+    hand_in(tmp_path / "one", "ann/homework", filled(small))
+    assert [s.student for s in submissions.find(tmp_path / "in")] == ["Ann Lee", "Ben Oe"]
+    assert [s.student for s in submissions.find(tmp_path / "one")] == ["ann"]
+
+
+def test_a_notebook_is_read_by_its_content(small, tmp_path):
+    data = json.loads(nbformat.writes(filled(small)))
+    for cell in data["cells"]:
+        cell.pop("outputs", None)
+    bare = [cell for cell in data["cells"] if not cell["metadata"]]
+    assert bare
+    for cell in bare:
+        del cell["metadata"]
+    for name, encoding in {
+        "a.ipynb.txt": "utf-8",
+        "b.json": "utf-8-sig",
+        "c.ipynb": "utf-16",
+    }.items():
+        (tmp_path / name).write_text(json.dumps(data), encoding=encoding)
+    found = submissions.find(tmp_path)
+    assert len(found) == 3
+    for one in found:
+        notebook = submissions.read(submissions.choose(one.files, small))
+        answers = {masters.label(c): c.source for c in notebook.cells if masters.is_solution(c)}
+        assert answers == GIVEN
+
+
+def test_the_longest_name_and_the_fuller_notebook_win(small, tmp_path):
+    hand_in(tmp_path / "in", "ann", filled(small))
+    (tmp_path / "in" / "ann" / "small.ipynb").rename(tmp_path / "in" / "ann" / "hw10.ipynb")
+    known = {"hw1": masters.Master(Path("hw1.md")), "hw10": masters.Master(Path("hw10.md"))}
+    assert submissions.which(submissions.find(tmp_path / "in"), known).name == "hw10"
+    nbformat.write(filled(small), tmp_path / "small.ipynb")
+    nbformat.write(filled(small, {"q1": GIVEN["q1"]}), tmp_path / "small (1).ipynb")
+    files = [tmp_path / "small (1).ipynb", tmp_path / "small.ipynb"]
+    assert submissions.choose(files, small).name == "small.ipynb"
+
+
+def test_a_mistyped_name_accuses_nobody(small, tmp_path):
+    """The answer is right for the name in the notebook, and for somebody else's number, too."""
+    others = [f"s{number}" for number in range(20_000)]
+    twin = next(other for other in others if drawn(other) == drawn("aly"))
+    own = f"STUDENT = 'aly'\nmy_answer = {3 * drawn('aly')}"
+    hand_in(tmp_path / "in", "alice", filled(small, GIVEN | {"q5": own}))
+    (one,) = submissions.find(tmp_path / "in")
+    result = graded(one, small, others=[twin, "bob"])
+    assert result.copied == {} and result.points["q5"] == 0 and result.look
+    assert any("worked out for “aly”, not for “alice”" in note for note in result.notes)
+
+
+def test_no_name_and_no_message_is_a_formula(desk):
+    desk.answers = {"a": "x"}
+    for _ in range(2):
+        desk.grade(a="=SUM(A1)", b="-ben", c="Öz")
+        text = desk.path.read_text("utf-8-sig")
+        assert "\n'=SUM(A1)," in text and "\n'-ben," in text and "\nÖz," in text
+        assert ",=SUM(A1)," not in text
+    rows = [row | {"adjust by hand": "-1"} for row in lines(desk.folder)]
+    desk.save(rows)
+    assert {row["total"] for row in desk.grade(a="=SUM(A1)", b="-ben").values()} == {"4"}
+    assert ",=SUM(A1)," in (desk.folder / "canvas.csv").read_text()  # for a machine: as it is
+
+
+def test_what_is_missing_here_costs_no_points(small, tmp_path):
+    first = "import cv2\nfrom ipympl.x import y\n%matplotlib widget\nimport os\n"
+    first += "os.environ['KERAS_BACKEND'] = 'torch'\n"
+    notebook = filled(small, GIVEN | {"q1": first + GIVEN["q1"]})
+    notebook.cells.insert(0, new_code_cell("import os\nos.environ['KERAS_BACKEND'] = 'torch'"))
+    hand_in(tmp_path / "in", "ann", notebook)
+    (one,) = submissions.find(tmp_path / "in")
+    result = graded(one, small)
+    assert sum(p or 0 for p in result.points.values()) == 10 and result.look, result
+    assert "The cell q1 was run without its lines for cv2, which is not here." in result.notes
+
+
+@pytest.mark.parametrize("typed", ["nan", "inf", "1_0", "-10%", "two"])
+def test_an_adjustment_that_is_no_number_is_refused(desk, typed):
+    desk.grade(a="ann")
+    desk.type("a", "adjust by hand", typed)
+    before = desk.path.read_bytes()
+    with pytest.raises(report.Mixed, match="the row of ann"):
+        desk.grade(a="ann")
+    assert desk.path.read_bytes() == before
+    desk.type("a", "adjust by hand", "\u22121,5")
+    assert desk.grade(a="ann")["moodle a"]["total"] == "3.5"
+    assert "\u22121,5 points" in (desk.folder / "feedback" / "ann.html").read_text()
+
+
 def test_of_several_notebooks_the_answered_one_is_graded(small, tmp_path):
     def best(**notebooks):
         for name, notebook in notebooks.items():
@@ -996,6 +1120,351 @@ def test_each_sandbox_runs_stops_and_limits(kind, monkeypatch):
     assert not Path(python.folder).exists()
 
 
+# --- what a notebook may try -------------------------------------------------------------------
+
+SILENT = "print = lambda *words: None\nnp.bool = bool\ndisplay = print\n"
+SEARCHER = """def output_size(n, k):
+    import os, re, sys
+    needles = [rb"one place for a kerne[l]", rb"bias=False is ignore[d]", rb"eight equal number[s]",
+               rb"not the count for your numbe[r]", rb"find this in my memor[y]", rb"q[3]_t"]
+    found = [0] * len(needles)
+    def look(data):
+        for i, needle in enumerate(needles):
+            found[i] += len(re.findall(needle, data))
+    for line in open("/proc/self/maps"):
+        ends, rights = line.split()[:2]
+        start, end = (int(number, 16) for number in ends.split("-"))
+        if "r" in rights and "[v" not in line:
+            with open("/proc/self/mem", "rb") as memory:
+                memory.seek(start)
+                for _ in range(start, end, 1 << 24):
+                    look(memory.read(min(1 << 24, end - memory.tell())))
+    for place in ("/w", "/tmp", "/proc"):
+        for folder, _, names in os.walk(place):
+            for name in names:
+                try:
+                    if place != "/proc" or name in ("cmdline", "environ"):
+                        look(open(os.path.join(folder, name), "rb").read(1 << 24))
+                except OSError:
+                    pass
+    raise ValueError(found)
+mark = "find this in my " + "memory"
+"""
+# What is written for which question, the points that are left of 10, status, and words of the
+# sentence. None: that depends on who is faster, but question 1 gives nothing.
+HOSTILE = {
+    "innocent": ({"q1": SILENT + GIVEN["q1"]}, 10, "graded", ""),
+    "number": ({"q1": EQUAL.replace("(int)", "(float)")}, 7, "graded", "one 3x3 filter bank"),
+    "greedy": (
+        {
+            "q1": "class Yes(list):\n    def __eq__(self, other): return True\n"
+            "    def __getitem__(self, key): return 80\n"
+            "def conv_params(*a, **b): return Yes()",
+            "q4": "class Late(list):\n    def __iter__(self):\n"
+            "        yield np.zeros((3, 3, 1, 8)); yield np.zeros(8)\n"
+            "def weights(): return Late()",
+            "q3": "def normalise(x): return np.array([type('E', (), {'__eq__': lambda *a: True,"
+            " '__sub__': lambda *a: 0, '__abs__': lambda *a: 0})() for _ in x], dtype=object)",
+            "q5": "class N:\n    __gt__ = __eq__ = lambda *a: True\nmy_answer = N()",
+        },
+        3,
+        "graded",
+        "",
+    ),
+    "nan": (
+        {
+            "q1": "def conv_params(*a, **b): return float('nan')",
+            "q3": "def normalise(x): return np.full(len(x), np.nan)",
+            "q5": "my_answer = float('inf')",
+        },
+        3,
+        "graded",
+        "",
+    ),
+    "patches": (
+        {
+            "q1": "import hashlib, os, inspect, gc\nfor name in ('allclose', 'array_equal', 'all',"
+            " 'size', 'shape', 'sum'):\n    setattr(np, name, lambda *a, **b: True)\n"
+            "hashlib.sha256 = lambda *a: hashlib.md5(b'')\nos.environ['CNNLAB_STUDENT'] = 'bob'\n"
+            "def conv_params(*a, **b): return True",
+            "q2": "def output_size(n, k): return n - k",
+            "q3": "def normalise(x): return x",
+            "q4": "def weights(): return [1]",
+            "q5": "my_answer = 7",
+        },
+        0,
+        "graded",
+        "",
+    ),
+    "forger": (
+        {
+            "q1": "import sys\n"
+            "def lie(end, request):\n"
+            "    for number in range(9):\n"
+            "        end.parts = []\n"
+            "        end.send({'is': True, 'number': number, 'name': '', 'given': 'null',\n"
+            "                  'changed': [['array', 'yours', 0, '<f8', [2], 0]]})\n"
+            "        end.send({'do': 'call', 'function': ['function', 'yours', 0, 'f'],\n"
+            "                  'arguments': ['list', 'mine', 0, []],\n"
+            "                  'options': ['dict', 'mine', 1, []]})\n"
+            "        end.send({'do': 'look', 'name': '_right'})\n"
+            "        end.socket.send(b'[' * 100_000)\n"
+            "sys.modules['wire'].Wire.reply = lie",
+        },
+        None,
+        None,
+        "",
+    ),
+    "verdict": (
+        {
+            "q1": "import sys\n"
+            "def lie(end, request):\n"
+            "    end.parts = []\n"
+            "    end.send({'error': ['AssertionError', ''], 'number': request['number']})\n"
+            "sys.modules['wire'].Wire.reply = lie",
+        },
+        None,
+        None,
+        "",
+    ),
+    "endless": (
+        {
+            "q1": "import sys\nWire = sys.modules['wire'].Wire\nreply = Wire.reply\n"
+            "def flood(end, request):\n"
+            "    Wire.reply = reply\n"
+            "    while True: end.socket.send(b'x' * 9)\n"
+            "Wire.reply = flood",
+        },
+        7,
+        None,
+        "",
+    ),
+    "huge": (
+        {
+            "q1": "def conv_params(*a, **b): return np.zeros(1 << 28)",
+            "q2": "def output_size(n, k): return list(range(10_000_000))",
+            "q3": "deep = []\nfor _ in range(900): deep = [deep]\ndef normalise(x): return deep",
+            "q4": "loop = []\nloop.append(loop)\ndef weights(): return loop",
+            "q5": "my_answer = 10 ** 5000",
+        },
+        0,
+        "graded",
+        "q1: an answer is too large",
+    ),
+    "stack": (
+        {
+            "q2": "import sys\nsys.setrecursionlimit(10 ** 8)\n"
+            "class Deep:\n    def __repr__(self): return repr([self])\n"
+            "def output_size(n, k): return repr(Deep())"
+        },
+        8,
+        "crashed",
+        "q2_t; the rest was run without it",
+    ),
+    "recursion": (
+        {"q2": "def output_size(n, k): return output_size(n, k)"},
+        8,
+        "graded",
+        "q2: RecursionError",
+    ),
+    "searcher": (
+        {"q2": SEARCHER},
+        8,
+        "graded",
+        "q2: ValueError: [0, 0, 0, 0, ",
+    ),
+    "killer": (
+        {"q1": "import os\nos.kill(os.getppid(), 9)\nos.kill(1, 9)\n" + GIVEN["q1"]},
+        10,
+        "graded",
+        "",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def tests_room():
+    with room.Room("bubblewrap", sandbox.Limits(cell=6)) as tests:
+        yield tests
+
+
+@pytest.mark.parametrize("trick", HOSTILE)
+def test_no_trick_earns_points_and_none_costs_those_of_another_question(
+    small, tmp_path, tests_room, trick
+):
+    """One room for all: what the one before left behind would be noticed by the next."""
+    answers, total, status, words = HOSTILE[trick]
+    hand_in(tmp_path / "in", "ann", filled(small, GIVEN | answers))
+    (one,) = submissions.find(tmp_path / "in")
+    result = grading.grade(one, small, tests_room)
+    said = " ".join([*result.notes, *(f"{q}: {text}" for q, text in result.messages.items())])
+    points = sum(p or 0 for p in result.points.values())
+    assert points == total or (total is None and result.points["q1"] == 0), (result.points, said)
+    assert status in (None, result.status) and words in said, said
+    if trick == "searcher":
+        assert not re.search(r"\[0, 0, 0, 0, 0", said), "the search finds nothing at all"
+
+
+class Ends:
+    """Both ends of a wire in one process; the far one answers in a thread, or says what it must."""
+
+    def __init__(self):
+        import zmq
+
+        context = zmq.Context()
+        self.far, self.near = context.socket(zmq.PAIR), context.socket(zmq.PAIR)
+        self.far.bind("inproc://answers")
+        self.near.connect("inproc://answers")
+        self.wire = Wire(self.near)
+
+    def answer(self, **names):
+        import threading
+
+        threading.Thread(target=Wire(self.far, names).serve, daemon=True).start()
+        return self.wire
+
+    def say(self, text, parts=()):
+        """What the next question is answered with, whatever it is."""
+        far = Wire(self.far)
+        far.parts = list(parts)
+        far.send({"number": self.wire.asked + 1} | text)
+        return self.wire.look("x")
+
+
+def test_plain_data_come_as_they_went():
+    wire = Ends().answer(x=None, same=lambda value: value, kind=lambda value: type(value).__name__)
+    same, kind = wire.look("same"), wire.look("kind")
+    for value in (
+        *(None, True, 3, -(10**30), 2.5, float("inf"), "ä\ud83d", [1, [2]], (1, (2,)), {1: "x"}),
+        *({1, 2}, np.float32(2), np.int64(3), np.arange(6).reshape(2, 3), np.zeros((0, 3))),
+        *(np.array(["a", "bc"]), np.array(5.0), np.array([1, None, "x"]), np.eye(2).T),
+    ):
+        back = same(value)
+        assert type(back) is type(value) and kind(value) == type(value).__name__
+        np.testing.assert_equal(back, value)
+    assert np.isnan(same(float("nan")))
+    dice = np.random.default_rng(5)
+    assert same(dice) is dice
+    numbers = [1, 2]
+    assert same(numbers) is numbers and same([numbers])[0] is numbers
+
+
+def test_what_a_function_does_to_its_arguments_is_seen():
+    def change(numbers, array, table, dice):
+        numbers.append(3)
+        array[0] = 7
+        table["new"] = array
+        dice.random()
+
+    wire = Ends().answer(change=change, call=lambda f, *a: f(*a), make=lambda: made, made=[1])
+    made = [1, 2]
+    numbers, array, table, dice = [1], np.zeros(2), {}, np.random.default_rng(0)
+    wire.look("change")(numbers, array, table, dice)
+    assert numbers == [1, 3] and array[0] == 7 and table["new"] is array
+    assert dice.random() == np.random.default_rng(0).random(2)[1]
+    fixed = np.zeros(2)
+    fixed.flags.writeable = False  # what the assignment gives
+    wire.look("change")([], fixed, {}, dice)
+    assert fixed[0] == 0
+    calls = []
+    assert wire.look("call")(lambda x: calls.append(x) or len(calls), 5) == 1 and calls == [5]
+    assert wire.look("make")() is wire.look("make")()
+
+
+def test_a_thing_of_the_other_side_can_do_nothing():
+    class Anything:
+        def __eq__(self, other):
+            return True
+
+        __hash__ = object.__hash__
+
+    wire = Ends().answer(x=Anything(), f=lambda: 1 / 0, g=lambda: int("z"))
+    assert wire.look("x") != 1 and wire.look("x") == wire.look("x")
+    with pytest.raises(AttributeError, match="can call <lambda>"):
+        wire.look("f").__code__  # noqa: B018
+    with pytest.raises(ZeroDivisionError, match=r"division by zero \[in <lambda>\(\)\]"):
+        wire.look("f")()
+    with pytest.raises(ValueError, match="invalid literal"):
+        wire.look("g")()
+    with pytest.raises(KeyError):
+        wire.look("missing")
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"is": ["array", "mine", 0, "O", [1], 0]},
+        {"is": ["array", "mine", 0, "<f8", [1 << 40], 0]},
+        {"is": ["array", "mine", 0, "<f8", [-1], 0]},
+        {"is": ["array", "mine", 0, "V8", [1], 0]},
+        {"is": ["array", "mine", 0, "<f8", [1], 7]},
+        {"is": ["number", "<f8", [2], 0]},
+        {"is": ["list", "yours", 3, []]},
+        {"is": ["pickle", "mine", 0, "x"]},
+        {"is": {"a": 1}},
+        {"is": []},
+        {"is": ["tuple", 5]},
+        {"is": ["generator", "mine", 0, {"bit_generator": "PCG64", "state": {"state": -1}}]},
+        {"is": ["dict", "mine", 0, [1, 2]]},
+        {"is": ["model", "mine", 0, {"class_name": "Lambda", "module": "keras.layers"}, []]},
+        {"is": ["model", "mine", 0, {"class_name": "system", "module": "os"}, []]},
+        {"is": ["model", "mine", 0, {"class_name": "Adam", "module": "keras.optimizers"}, []]},
+        {"error": "x"},
+        {"error": ["KeyboardInterrupt"]},
+        {"is": 1, "changed": [["list", "yours", 9, []]]},
+        {"is": 1, "changed": 5},
+    ],
+    ids=str,
+)
+def test_what_is_not_plain_data_is_refused(forged):
+    with pytest.raises(Strange):
+        Ends().say(forged, [b"12345678"])
+
+
+def test_models_are_made_anew_of_standard_layers_only():
+    import keras
+    from keras import layers
+
+    def model(*inside):
+        return keras.Sequential([keras.Input((4, 4, 1)), *inside])
+
+    class Own(layers.Layer):
+        def call(self, x):
+            return x
+
+    good = model(layers.Conv2D(2, 3, activation="relu"), layers.BatchNormalization())
+    good.compile(keras.optimizers.Adam(0.002), keras.losses.MeanSquaredError(), jit_compile=False)
+    a = keras.Input((3,))
+    branches = keras.Model(
+        a, keras.ops.tanh(layers.Add()([layers.Dense(2)(a), layers.Dense(2)(a)]))
+    )
+
+    def train(model):
+        model.train_on_batch(np.ones((1, 4, 4, 1)), np.ones((1, 2, 2, 2)))
+
+    wire = Ends().answer(
+        good=good, branches=branches, own=model(Own()), train=train, same=lambda x: x,
+        lam=model(layers.Lambda(lambda x: x)), wide=model(layers.Flatten(), layers.Dense(5)),
+        act=model(layers.Activation(lambda x: x)), net=type("Net", (keras.Model,), {})(),
+        history=keras.callbacks.History(), tensor=keras.ops.ones((2,)),
+    )  # fmt: skip
+    x = np.random.default_rng(0).random((2, 4, 4, 1)).astype("float32")
+    here = wire.look("good")
+    assert here is not good and here is wire.look("good") and here.jit_compile is False
+    np.testing.assert_allclose(here(x), good(x), atol=1e-6)
+    np.testing.assert_allclose(wire.look("branches")(x[:, 0, :3, 0]), branches(x[:, 0, :3, 0]))
+    for name, word in {"own": "Own", "lam": "Lambda", "act": "lambda", "net": "Net"}.items():
+        with pytest.raises(Strange, match=f"{word}.*none of Keras's usual layers"):
+            wire.look(name)
+    assert isinstance(wire.look("tensor"), np.ndarray) and repr(wire.look("history")) == "<History>"
+    mine = keras.models.clone_model(good)
+    mine.compile(keras.optimizers.Adam(0.002), keras.losses.MeanSquaredError(), jit_compile=False)
+    before = mine.get_weights()
+    wire.look("train")(mine)
+    assert any(not np.array_equal(a, b) for a, b in zip(before, mine.get_weights(), strict=True))
+    assert wire.look("same")(mine) is mine
+
+
 @pytest.mark.parametrize(
     ("number", "first", "much"),
     [
@@ -1020,6 +1489,105 @@ def test_processes_together_are_limited(number, first, much):
             python.run(many)
 
 
+MEMORY = """import os
+for number in range(9):
+    file = os.memfd_create(str(number))
+    for _ in range(60):
+        os.write(file, bytes(1 << 24))
+import time
+time.sleep(20)
+"""
+SHARED = """for number in range(9):
+    for place in ("/dev/shm", "/tmp", "/w"):
+        try:
+            with open(f"{place}/{number}", "wb") as file:
+                for _ in range(60):
+                    file.write(bytes(1 << 24))
+        except OSError:
+            pass
+import time
+time.sleep(20)
+"""
+
+
+@pytest.mark.parametrize("code", [MEMORY, SHARED], ids=["memfd_create", "/dev/shm"])
+def test_memory_in_no_process_is_counted(code):
+    limits = sandbox.Limits(memory=2 << 30, cell=60)
+    died = pytest.raises(sandbox.InterpreterDied, match="took too much")
+    with sandbox.Interpreter("bubblewrap", limits) as python, died:
+        python.run(code)
+
+
+def test_the_system_cannot_be_written():
+    code = "open({!r}, 'w')"
+    with sandbox.Interpreter("bubblewrap", sandbox.Limits()) as python:
+        for place in ("/dev/x", "/etc/x", "/x", "/usr/x", "/proc/x"):
+            assert not python.run(code.format(place)).ok, place
+        for place in ("/tmp/x", "/w/x", "/dev/shm/x", f"{python.folder}/x"):
+            assert python.run(code.format(place)).ok, place
+        full = "with open('/dev/shm/x', 'wb') as file: file.write(bytes(1 << 30) + b'x')"
+        assert python.run(full).name in ("OSError", "MemoryError")
+
+
+DEEP = """import os
+for _ in range(1_600):
+    os.mkdir("deep")
+    os.chdir("deep")
+"""
+
+
+def test_neither_deep_folders_nor_a_long_path_end_the_grading(small, tmp_path, monkeypatch):
+    """Folders within folders where the notebook may write, and a TMPDIR too long for a socket."""
+    place = tmp_path / ("long" * 30)
+    place.mkdir()
+    monkeypatch.setenv("TMPDIR", str(place))
+    before = set(Path("/tmp").glob("grade-*"))
+    deep = f"import os\nos.chdir(os.path.dirname(os.environ['MPLCONFIGDIR']))\n{DEEP}"
+    hand_in(tmp_path / "in", "ann", filled(small, GIVEN | {"q1": deep + GIVEN["q1"]}))
+    hand_in(tmp_path / "in", "ben", filled(small))
+    output = grade(small, tmp_path / "in", tmp_path / "out")
+    rows = table(tmp_path / "out")
+    assert {name: row["total"] for name, row in rows.items()} == {"ann": "10", "ben": "10"}, output
+    assert set(Path("/tmp").glob("grade-*")) <= before and not list(place.iterdir())
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
+def test_a_stopped_run_writes_the_tables_of_what_is_done(small, tmp_path, sent):
+    hand_in(tmp_path / "in", "ann", filled(small))
+    hand_in(tmp_path / "in", "ben", filled(small, GIVEN | {"q1": "while True: pass"}))
+    with open(tmp_path / "said", "w") as said:
+        process = subprocess.Popen(
+            command(small, tmp_path / "in", tmp_path / "out", "--jobs", "1"),
+            env=environment() | {"TMPDIR": str(tmp_path)}, stdout=said, stderr=said,
+        )  # fmt: skip
+        while process.poll() is None and "1 of 2" not in (tmp_path / "said").read_text():
+            time.sleep(0.2)
+        process.send_signal(sent)
+        process.wait()
+    assert process.returncode == 1 and "goes on where it was" in (tmp_path / "said").read_text()
+    assert list(table(tmp_path / "out")) == ["ann"]
+    assert not list(tmp_path.glob("grade-*"))
+
+
+def test_a_worker_that_dies_costs_one_notebook(small, tmp_path, monkeypatch):
+    for student in ("ann", "ben", "cem"):
+        hand_in(tmp_path / "in", student, filled(small))
+    found, right = submissions.find(tmp_path / "in"), grading.grade
+    monkeypatch.setattr(
+        grading, "grade", lambda one, *a: os._exit(1) if one.student == "ben" else right(one, *a)
+    )
+    said = []
+    rest = tmp_path / "results", "bubblewrap", sandbox.Limits(), 1, said.append
+    results = {r.student: r for r in grading.grade_all(found, small, *rest)}
+    assert [sum(p or 0 for p in results[s].points.values()) for s in ("ann", "ben", "cem")] == [
+        10,
+        0,
+        10,
+    ]
+    assert results["ben"].status == "crashed" and not results["ben"].final
+    assert any("ben: crashed" in text for text in said)
+
+
 def test_what_the_assignment_gives_has_no_clock(small, tmp_path):
     """A slow computer may need longer than a cell's time to import TensorFlow."""
     slowly = TEXT.replace("import hashlib\n", "import hashlib\nimport time\n\ntime.sleep(4)\n", 1)
@@ -1027,7 +1595,7 @@ def test_what_the_assignment_gives_has_no_clock(small, tmp_path):
     slow = masters.find(tmp_path)["slow"]
     hand_in(tmp_path / "in", "ann", filled(slow, GIVEN | {"q2": "import time\ntime.sleep(4)"}))
     (one,) = submissions.find(tmp_path / "in")
-    result = grading.grade(one, slow, "bubblewrap", sandbox.Limits(cell=3))
+    result = graded(one, slow, sandbox.Limits(cell=3))
     assert result.points == {"q1": 3, "q2": 0, "q3": 2, "q4": 1, "q5": 2, "why": None}
     assert result.notes == ["The cell q2 ran longer than 3 s and was stopped."]
 
@@ -1055,7 +1623,7 @@ def test_a_wrong_answer_does_not_spoil_the_numbers_of_the_next_question(tmp_path
     path.parent.mkdir()
     nbformat.write(filled(master, answers | {"work": "multiply_adds = [1, 2, 3, 4]"}), path)
     (one,) = submissions.find(tmp_path / "in")
-    result = grading.grade(one, master, "bubblewrap", others=["ann", "ben", "cem"])
+    result = graded(one, master, others=["ann", "ben", "cem"])
     lost = [name for name, most in master.points.items() if result.points[name] not in (most, None)]
     assert lost == ["work"] and result.copied == {}, result
 
@@ -1107,6 +1675,27 @@ def test_a_wrong_solution_is_not_released(small, tmp_path):
     with pytest.raises(masters.MasterError, match="unedited copy passes"):
         masters.release(masters.find(tmp_path)["free"], tmp_path)
     assert not list(tmp_path.glob("*.ipynb"))
+
+
+@pytest.mark.parametrize(
+    ("asks", "said"),
+    [
+        (
+            'assert conv_params.__name__ == "conv_params", "hm"',
+            "can call conv_params, but not read",
+        ),
+        ('assert len(open(__file__).read()), "hm"', "q1: NameError"),
+    ],
+)
+def test_what_a_test_may_not_do_is_said_at_release(tmp_path, asks, said, monkeypatch):
+    """In an ordinary notebook the solution passes; graded as a submission it does not."""
+    first = 'assert conv_params(3, 3, 1, 8) == 80, "one 3x3 filter bank with bias"'
+    (tmp_path / "small.md").write_text(TEXT.replace(first, f"{first}\n{asks}"))
+    line = ["classroom", "release", "--masters", str(tmp_path), "--to", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", line)
+    with pytest.raises(SystemExit, match="Graded as a submission") as stopped:
+        commands.main()
+    assert said in stopped.value.code and not list(tmp_path.glob("*.ipynb"))
 
 
 def test_an_assert_without_a_message_and_a_leak_are_found(small, tmp_path):

@@ -6,7 +6,8 @@
 | `masters` | one text with solutions → the students' notebook, and the one to grade by |
 | `submissions` | finds the students' notebooks in a download, puts each into order |
 | `sandbox` | a Python interpreter that sees no network and no files but the course's |
-| `guard` | runs beside the tests, and notices when somebody tampers with them |
+| `room` | the Python in which tests run, beside that of a submission |
+| `examiner`, `wire` | what runs there; how plain data, and nothing else, go between the two |
 | `grading` | runs one submission, and many, on all cores |
 | `report` | tables, upload files, feedback pages, statistics |
 

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,13 @@ def release(options):
         if name not in found:
             raise masters.MasterError(f"There is no master {name}; there are {', '.join(found)}.")
         print(f"{name} ...", end=" ", flush=True)
+        # Our own text: a computer without a sandbox will do.
+        if lost := grading.rehearse(found[name], sandbox.choose(unsafe=True)):
+            raise masters.MasterError(
+                f"{name} was not released. Graded as a submission (what a test may ask of an "
+                "answer stands in book/instructors.md), its solution loses points.\n"
+                + "\n".join(lost)
+            )
         path = masters.release(found[name], options.to)
         print(f"{sum(found[name].points.values()):g} points, written to {path}")
 
@@ -49,7 +57,11 @@ def grade(options):
     limits = replace(limits, threads=max(1, cores // jobs))
     print(f"{len(found)} submissions to {master.name}, class {master.cohort}, {jobs} at a time.")
     print(f"Sandbox: {kind}; {sandbox.KINDS[kind]}.", flush=True)
-    results = grading.grade_all(found, master, folder / "results", kind, limits, jobs, say)
+    try:
+        results = grading.grade_all(found, master, folder / "results", kind, limits, jobs, say)
+    except KeyboardInterrupt:  # the tables of what is done
+        report.GradeBook(master, folder, []).write(kind, sources(found, master))
+        raise
     grade_book = report.GradeBook(master, folder, results)
     grade_book.write(kind, sources(found, master))
     strange = sum(grading.WORKED_OUT in note for r in results for note in r.notes)
@@ -84,6 +96,7 @@ def positive(text):
 
 def main():
     sys.stdout.reconfigure(errors="replace")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
     parser = argparse.ArgumentParser(prog="classroom", description="Set and grade assignments.")
     commands = parser.add_subparsers(required=True)
     common = argparse.ArgumentParser(add_help=False)

@@ -1,16 +1,15 @@
 """Running submissions: one in its sandbox, and a whole class on all cores."""
 
 import ast
-import builtins
 import contextlib
 import hashlib
 import json
+import math
 import multiprocessing
 import multiprocessing.connection
 import os
 import re
-import secrets
-import shutil
+import resource
 import signal
 import tempfile
 import time
@@ -23,16 +22,18 @@ from nbformat.v4 import new_output
 from nbgrader.utils import determine_grade, is_locked, is_solution
 
 from . import sandbox, submissions
-from .masters import by_hand, is_test, label, question, split
-from .sandbox import Interpreter, InterpreterDied, InterpreterHangs, Limits
+from .masters import by_hand, is_test, label, makes, question, split, uses, visible
+from .room import Room, TestsDied
+from .sandbox import InterpreterDied, InterpreterHangs, Limits, Stopwatch
 
-GUARD = (Path(__file__).parent / "guard.py").read_text(encoding="utf-8")
 SOURCES = sorted(Path(__file__).parent.glob("*.py"))
 VERSION = hashlib.sha256(b"".join(path.read_bytes() for path in SOURCES)).hexdigest()
-NUMBER = re.compile("\u2063(\\d+)$")
 KEPT = 500  # characters of a message
 UNANSWERED = "Not answered."
+MEMORY = 8 << 30  # bytes that one worker may use
 WORKED_OUT = "was worked out for"
+# After a cell that used up all memory: what was kept back.
+GIVE_BACK = "__import__('sys').modules['wire'].give_back()"
 
 
 @dataclass
@@ -59,126 +60,112 @@ class Result:
     fingerprint: str = ""
 
 
-def prepared(cell, guard, given):
-    """The text of a test as it is run.
-
-    Each value in it goes through the guard's probe, each name that the assignment or Python
-    defines is taken from the guard, and each assert's message carries the assert's number.
-    """
-    tree = ast.parse(cell.source)
-    names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
-    own = {n.id for n in names if not isinstance(n.ctx, ast.Load)}
-    own |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
-    own |= _bound(tree)
-    asserts = [node for node in ast.walk(tree) if isinstance(node, ast.Assert)]
-    for number, node in enumerate(sorted(asserts, key=lambda n: n.lineno), 1):
-        message = [node.msg] if node.msg else []
-        node.msg = _call(guard, "failed", ast.Constant(number), *message)
-
-    class Probing(ast.NodeTransformer):
-        def probed(self, node):
-            self.generic_visit(node)
-            return _call(guard, "probe", node) if _loaded(node) else node
-
-        visit_Call = visit_Subscript = visit_Attribute = probed
-
-        def visit_Name(self, node):
-            if not _loaded(node) or node.id == guard:
-                return node
-            if node.id in given and node.id not in own:
-                return _attribute(_attribute(ast.Name(guard, ast.Load()), "real"), node.id)
-            return _call(guard, "probe", node)
-
-    tree = ast.fix_missing_locations(Probing().visit(tree))
-    text = ast.unparse(tree)
-    last = tree.body[-1] if tree.body else None
-    if isinstance(last, ast.Expr) and not cell.source.rstrip().endswith(";"):
-        *first, end = [ast.unparse(node) for node in tree.body]
-        text = "\n".join([*first, f"{guard}.value = ({end})"])  # nbgrader's partial credit
-    return f"{guard} = __import__('sys').modules['{guard}']\n{guard}.value = None\n{text}"
-
-
-def _loaded(node):
-    return isinstance(getattr(node, "ctx", ast.Load()), ast.Load)
-
-
-def _attribute(node, name):
-    return ast.Attribute(node, name, ast.Load())
-
-
-def _call(guard, name, *arguments):
-    return ast.Call(_attribute(ast.Name(guard, ast.Load()), name), list(arguments), [])
-
-
-def _bound(tree):
-    """The names that functions, classes and imports in a cell give to things."""
-    names = set()
-    for node in ast.walk(tree):
-        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-            names.add(node.name)
-        elif isinstance(node, (ast.Import, ast.ImportFrom)):
-            names |= {(alias.asname or alias.name).split(".")[0] for alias in node.names}
-    return names
-
-
 class SubmissionGrader:
-    """Runs one submission and grades it, cell by cell."""
+    """Runs one submission and grades it, cell by cell; if need be again, without some cells."""
 
-    def __init__(self, interpreter, master, result, others, deadline):
-        self.interpreter, self.master, self.result = interpreter, master, result
-        self.others, self.deadline = others, deadline
-        self.guard = f"guard_{secrets.token_hex(4)}"
-        self.given = set(dir(builtins))
-        self.flags, self.broken = [], False
-        self.unanswered = True  # nothing was written for the next test
+    def __init__(self, room, cells, master, result, others):
+        self.room, self.cells, self.master, self.result = room, cells, master, result
+        self.others, self.total = others, room.limits.total  # seconds that are left
+        self.left_out, self.judged = set(), set()  # numbers of cells
+        self.number = 0  # of the cell that runs
+        answers = [cell.source for cell in cells if cell.metadata.owner == "student"]
+        self.used = set().union(*map(uses, answers))
 
-    def start(self):
-        names = f"{{'NAME': {self.guard!r}, 'SHELL': get_ipython()}}"
-        reply = self.interpreter.run(f"exec({GUARD!r}, {names})")
-        if not reply.ok:
-            raise RuntimeError(f"the guard did not start: {reply.name} {reply.text}")
+    def run(self, python):
+        """Run the cells in a fresh Python."""
+        self.python, self.unanswered = python, True
+        self.clock = Stopwatch(python)
+        self.room.begin(python)
+        for number, cell in enumerate(self.cells):
+            self.number = number
+            if number not in self.left_out:
+                self.cell(cell)
+            elif not is_test(cell):
+                self.unanswered = False
 
-    def run(self, source, given=False, **options):
-        """Run some code. What the assignment gives (it may import TensorFlow) has no clock but
-        that of the whole notebook."""
-        left = self.deadline - time.monotonic()
+    def leave_out(self):
+        """The cell that ended its Python is not run again: (how it is called, may all go on)."""
+        cell = self.cells[self.number]
+        self.left_out.add(self.number)
+        if is_test(cell):  # the answer is to blame
+            for number in range(self.number - 1, -1, -1):
+                if is_test(self.cells[number]):
+                    break
+                if self.cells[number].metadata.owner == "student":
+                    self.left_out.add(number)
+        return where(cell)
+
+    def ask(self, seconds, method, *arguments):
+        return self.room.ask(self.python, seconds, method, *arguments)
+
+    def left(self, most=math.inf):
+        """Seconds that something may take."""
+        left = self.total - self.clock.seconds()
         if left <= 0:
             raise InterpreterHangs
-        seconds = left if given else min(left, self.interpreter.limits.cell)
-        return self.interpreter.run(source, seconds=seconds, **options)
+        return min(left, most)
 
     def cell(self, cell):
         """Run one cell of the notebook."""
         if by_hand(cell):
             self.read_answer(cell)
         if is_test(cell):
-            self.test(cell)
+            if makes(visible(cell.source)) & self.used:  # an answer may build on it
+                self.python.run(visible(cell.source), seconds=self.left(self.most))
+            if self.number not in self.judged:
+                self.test(cell)
+                self.judged.add(self.number)
+            self.unanswered = True
         elif cell.cell_type == "code":
             given = cell.metadata.owner == "assignment" and is_locked(cell)
-            reply = self.run(cell.source, given)
+            # What the assignment gives (it may import TensorFlow) has no clock but the notebook's.
+            if given:  # with what the course was written for, whatever an answer chose
+                self.python.run("__import__('os').environ.pop('KERAS_BACKEND', None)")
+            seconds = self.left(math.inf if given else self.most)
+            reply = self.python.run(cell.source, seconds=seconds)
+            if cell.metadata.owner == "student":
+                reply = self.without_missing(cell, reply)
             if is_solution(cell):
                 self.unanswered &= bool(cell.metadata.get("unchanged")) or not cell.source.strip()
-            if given:
-                names = _bound(ast.parse(cell.source))
-                self.run("", values={"_": f"{self._guard}.remember({sorted(names)!r})"})
-                self.given |= names
             if not reply.ok and not cell.metadata.get("unchanged"):
                 self.note_error(cell, reply)
+            if given and label(cell) in self.master.needed:
+                self.result.look |= not reply.ok  # what answers and tests build on
+                self.ask(self.left(), "give", cell.source, self.result.student)
+
+    def without_missing(self, cell, reply):
+        """If a module is missing here, run the cell without the lines that ask for it."""
+        lines = cell.source.splitlines()
+        while not reply.ok and (missing := re.search(r"No module named '(\w+)", reply.text)):
+            asks = re.compile(rf"\s*(import|from)\s+{missing[1]}\b|\s*%")
+            rest = [line for line in lines if not asks.match(line)]
+            if rest == lines:
+                break
+            lines, self.result.look = rest, True
+            self.note(
+                f"{where(cell)} was run without its lines for {missing[1]}, which is not here"
+            )
+            reply = self.python.run("\n".join(lines), seconds=self.left(self.most))
+        return reply
 
     @property
-    def _guard(self):
-        return f"__import__('sys').modules['{self.guard}']"
+    def most(self):
+        return self.python.limits.cell
+
+    def note(self, text):
+        text = f"{text[0].upper()}{text[1:]}."
+        if text not in self.result.notes:
+            self.result.notes.append(text)
 
     def note_error(self, cell, reply):
         name = where(cell)
         if reply.name == "MemoryError":
-            self.run("", values={"_": f"{self._guard}.spare()"})
+            self.python.run(GIVE_BACK)
         if reply.late:
             self.result.look = True  # was the computer too slow?
-            note = f"{name} ran longer than {self.interpreter.limits.cell:g} s and was stopped"
+            self.note(f"{name} ran longer than {self.most:g} s and was stopped")
         else:
-            note = f"{name} ends with {reply.name}: {clean(reply.text)}".rstrip(": ")
-        self.result.notes.append(f"{note[0].upper()}{note[1:]}.")
+            self.note(f"{name} ends with {reply.name}: {clean(reply.text)}".rstrip(": "))
 
     def read_answer(self, cell):
         points, _ = determine_grade(cell)  # 0 if nothing was written, else None
@@ -189,84 +176,51 @@ class SubmissionGrader:
         if points is not None:
             self.result.messages[name] = UNANSWERED
 
-    def verdict(self, cell, student):
-        """(reply, what was found replaced) of a test, for one student's variant."""
-        before = self.run("", values={"changed": f"{self._guard}.before({student!r})"})
-        text = before.values.get("changed")
-        if before.name == "MemoryError":
-            return before, []
-        changed = ast.literal_eval(text) if text else ["the test runner"]
-        code = prepared(cell, self.guard, self.given)
-        reply = self.run(code, values={"value": f"{self._guard}.value"})
-        nonce = secrets.token_hex(8)
-        canary = self.run(f"assert 1 == 2, {nonce!r}")  # must fail
-        failed = canary.name == "AssertionError" and nonce in canary.text
-        if not failed and canary.name != "MemoryError":
-            changed.append("the test runner")
-        return reply, changed
-
     def test(self, cell):
-        name, unanswered, self.unanswered = question(cell), self.unanswered, True
+        name, most = question(cell), float(cell.metadata.nbgrader.points)
         self.result.points[name] = 0.0
-        reply, changed = self.verdict(cell, self.result.student)
-        cell.outputs = []
-        number = NUMBER.search(reply.text)
-        text = clean(NUMBER.sub("", reply.text))
-        value = reply.values.get("value", "None")
-        if not reply.ok:
+        seconds = self.left(self.most)
+        verdict, late = self.ask(seconds, "test", cell.source, self.result.student)
+        verdict = verdict or {"name": "stopped", "text": "", "number": None, "value": None}
+        cell.outputs, text = [], clean(verdict["text"])
+        if verdict["name"] or late:
             cell.outputs = [new_output("error", ename="x", evalue="", traceback=[])]
-        elif value != "None":
-            cell.outputs = [new_output("execute_result", {"text/plain": value})]
+        elif verdict["value"] is not None:  # nbgrader's partial credit
+            text = repr(verdict["value"])
+            cell.outputs = [new_output("execute_result", {"text/plain": text})]
         try:
             points, _ = determine_grade(cell)
         except ValueError:  # more than there are
             points = 0.0
-        touched = [c for c in changed if "runner" in c or c.split(".")[-1] in cell.source]
-        if reply.name == "Tampered":
-            changed, touched = [*changed, text], [text]
-            text = f"Not counted: {text}."
-        elif touched:
-            text = f"Not counted: {', '.join(touched)} had been replaced."
-        elif reply.late:
+        self.result.points[name] = points
+        if late:
             self.result.look = True
-            text = f"The test ran longer than {self.interpreter.limits.cell:g} s and was stopped."
-        elif reply.name == "AssertionError":
+            text = f"The test ran longer than {self.most:g} s and was stopped."
+        elif verdict["name"] == "AssertionError":
             text = text or "A test failed."
-        elif not reply.ok:
-            text = f"{reply.name}: {text}"
-        if points < float(cell.metadata.nbgrader.points) and unanswered and not touched:
+        elif verdict["name"] not in ("", "Strange"):
+            text = f"{verdict['name']}: {text}"
+        if points < most and self.unanswered:
             text = UNANSWERED
-        self.flags += [c for c in changed if c not in self.flags]
-        self.broken |= any("runner" in c for c in changed)
-        self.result.points[name] = 0.0 if touched else points
-        if text and self.result.points[name] < float(cell.metadata.nbgrader.points):
-            self.result.tests[name] = assert_name(cell, number and int(number[1]), reply)
+        if text and points < most:
+            self.result.tests[name] = assert_name(cell, verdict)
             self.result.messages[name] = hide(text, self.master)
-            if "CNNLAB_STUDENT" in cell.source and reply.name == "AssertionError":
+            if "CNNLAB_STUDENT" in cell.source and verdict["name"] == "AssertionError":
                 self.look_for_the_owner(cell, name)
 
     def look_for_the_owner(self, cell, name):
         """A wrong answer to a student's own numbers: is it right for somebody else's?"""
-        code, owners = prepared(cell, self.guard, self.given), []
-        typed = self.run("", values={"id": "str(STUDENT)[:100]"}).values
-        typed = ast.literal_eval(typed.get("id", "''"))
-        names = dict.fromkeys([typed, *self.others] if typed else self.others)
-        end = time.monotonic() + self.interpreter.limits.cell
-        for other in names:
-            if other == self.result.student or time.monotonic() > end:
-                continue
-            self.run("", values={"_": f"{self._guard}.before({other!r})"})
-            if self.run(code).ok:
-                owners.append(other)
-        self.run("", values={"_": f"{self._guard}.before({self.result.student!r})"})
-        if typed in owners and typed not in self.others:
-            owners.remove(typed)
+        others = [other for other in self.others if other != self.result.student]
+        seconds = self.left(2 * self.most)
+        given, _ = self.ask(seconds, "owners", cell.source, others, self.most)
+        typed, owners = given or ("", [])
+        if typed in owners:  # a slip in the name explains it
             self.result.look = True
             self.result.notes.append(
                 f"{name} {WORKED_OUT} “{typed}”, not for “{self.result.student}”: is the "
                 "name in the notebook right?"
             )
-        if owners:
+        elif owners:
             self.result.copied[name] = owners
 
 
@@ -293,25 +247,24 @@ def hide(text, master):
 
     public = bare("".join(cell.source for cell in master.student_copy.cells))
     secret = {s for s in map(bare, master.secrets) if len(s) >= 12 and s not in public}
-    shown = "guard_" in text or any(s in bare(text) for s in secret)
+    shown = any(s in bare(text) for s in secret)
     return "A test that is not shown failed." if shown else text
 
 
-def assert_name(cell, number, reply):
+def assert_name(cell, verdict):
     """Which test of a cell failed: `visible 1`, `hidden 2`, or the error that stopped it."""
+    number = verdict["number"]
     if number is None:
-        return reply.name or "stopped"
+        return verdict["name"] or "stopped"
     kinds = [kind for _, kind in split(cell.source)]
     nodes = [n for n in ast.walk(ast.parse(cell.source)) if isinstance(n, ast.Assert)]
     lines = sorted(node.lineno for node in nodes)
     hidden = ["hidden" if kinds[line - 1] else "visible" for line in lines]
-    if not 1 <= number <= len(hidden):
-        return reply.name
     kind = hidden[number - 1]
     return f"{kind} {hidden[:number].count(kind)}"
 
 
-def grade(submission, master, kind, limits=Limits(), others=()):  # noqa: B008 (frozen)
+def grade(submission, master, room, others=()):
     """Grade one submission; always gives a result."""
     start = time.monotonic()
     result = _blank(submission, master)
@@ -330,7 +283,7 @@ def grade(submission, master, kind, limits=Limits(), others=()):  # noqa: B008 (
             notes.append(f"{several} notebooks were handed in; {path.name} was graded.")
         result.look = cohort != master.cohort or several > 1
         result.notes += notes
-        run_cells(cells, master, kind, limits, others, result)
+        run_cells(cells, master, room, others, result)
     except submissions.Unreadable as error:
         result.status, result.notes = "unreadable", [str(error), *submission.notes]
     result.seconds = round(time.monotonic() - start, 1)
@@ -345,43 +298,49 @@ def _blank(one, master):
     return result
 
 
-def run_cells(cells, master, kind, limits, others, result):
-    """Run the cells in an interpreter of their own and fill in the result."""
-    number, cell = 0, None
-    with Interpreter(kind, limits, result.student) as interpreter:
-        grader = SubmissionGrader(
-            interpreter, master, result, others, time.monotonic() + limits.total
-        )
-        grader.start()
+def run_cells(cells, master, room, others, result):
+    """Run the cells, each time in a Python of their own, until they come to an end; fill in the
+    result. A cell that ends its Python is left out the next time, so that the others count."""
+    grader = SubmissionGrader(room, cells, master, result, others)
+    for _ in cells:
         try:
-            for number, cell in enumerate(cells):  # noqa: B007 (used when it stops)
-                grader.cell(cell)
-        except InterpreterDied as end:
-            result.status = "crashed"
-            result.notes.append(f"{end} in {where(cell)}; nothing after it was run.")
-        except InterpreterHangs:
-            result.status = "timeout"
-            result.notes.append(
-                f"{where(cell)[0].upper()}{where(cell)[1:]} ran too long and could not be stopped; "
-                "nothing after it was run."
-                if time.monotonic() < grader.deadline
-                else f"The notebook ran longer than {limits.total:g} s and was stopped in "
-                f"{where(cell)}."
-            )
-        stopped = cells[number:] if result.status != "graded" else []
-        for rest in stopped:
-            if by_hand(rest):
-                grader.read_answer(rest)
-            elif is_test(rest):
-                result.messages[question(rest)] = "Not run."
-    if grader.flags:
-        result.status = "tampered"
-        if grader.broken:
-            result.points = {q: p if p is None else 0.0 for q, p in result.points.items()}
-        result.notes.insert(
-            0, f"Tampering: {'; '.join(grader.flags)}. What it touches gives no points."
-        )
+            with room.submission(result.student) as python:
+                grader.run(python)
+            break
+        except (InterpreterDied, InterpreterHangs, TestsDied) as end:
+            name = where(cells[grader.number])
+            grader.total -= grader.clock.seconds()
+            result.look = True
+            if isinstance(end, InterpreterHangs):
+                result.status = "timeout"
+                why = f"{name} ran too long and could not be stopped"
+            else:
+                result.status = "crashed"
+                why = f"{end} in {name}"
+            if grader.total <= 0:
+                result.status, total = "timeout", f"{room.limits.total:g} s"
+                grader.note(f"the notebook ran longer than {total} and was stopped in {name}")
+                break
+            if is_test(cells[grader.number]):
+                result.messages[question(cells[grader.number])] = f"{why}."
+            grader.note(f"{why}; the rest was run without it")
+            grader.leave_out()
+    for number, cell in enumerate(cells):
+        if by_hand(cell):
+            grader.read_answer(cell)
+        elif is_test(cell) and number not in grader.judged:
+            result.messages.setdefault(question(cell), "Not run.")
     result.notes = [hide(note, master) for note in result.notes]
+
+
+def rehearse(master, kind):
+    """What keeps the master's own solution from earning every point, in sentences."""
+    result = Result("", points=dict.fromkeys(master.points, 0.0))
+    cells, _ = submissions.fit(master.notebook, master.template)
+    with Room(kind, Limits()) as room:
+        run_cells(cells, master, room, (), result)
+    lost = [q for q, most in master.points.items() if result.points[q] not in (most, None)]
+    return [*result.notes, *(f"{q}: {result.messages.get(q, 'no points')}" for q in lost)]
 
 
 # --- a whole class ----------------------------------------------------------------------------
@@ -449,29 +408,22 @@ def grade_all(found, master, folder, kind, limits, jobs, say=print):
     if len(found) > len(todo):
         say(f"{len(found) - len(todo)} of {len(found)} were graded before.")
     sandbox.font_caches()
-    context = multiprocessing.get_context("fork")
-    scratch = tempfile.mkdtemp(prefix="grade-")
-    running, start, ready, waiting = {}, time.monotonic(), 0, list(todo)
+    scratch = sandbox.scratch()
+    rest = kind, limits, master, others, scratch
+    workers = [Worker(*rest) for _ in range(min(jobs, len(todo)))]
+    start, ready, waiting = time.monotonic(), 0, list(todo)
     try:
-        while waiting or running:
-            while waiting and len(running) < jobs:
-                job = waiting.pop(0)
-                process = context.Process(
-                    target=_work, args=(*job, master, kind, limits, others, scratch)
-                )
-                process.start()
-                running[process] = job, time.monotonic()
-            multiprocessing.connection.wait([p.sentinel for p in running], timeout=1)
-            for process, (job, since) in list(running.items()):
-                if time.monotonic() - since > limits.total + 180:
-                    process.kill()
-                    process.join()
-                if process.is_alive():
+        while ready < len(todo):
+            for worker in workers:
+                if worker.job is None and waiting:
+                    worker.give(waiting.pop(0))
+            busy = [worker for worker in workers if worker.job]
+            multiprocessing.connection.wait([w.pipe for w in busy], timeout=1)
+            for worker in busy:
+                if not worker.done():
                     continue
-                process.join()
-                del running[process]
-                ready += 1
-                one, target, mark = job
+                one, target, mark = worker.job
+                worker.job, ready = None, ready + 1
                 done = load(target)
                 if not done or done.fingerprint != mark:
                     done = failed(one, master)
@@ -479,10 +431,46 @@ def grade_all(found, master, folder, kind, limits, jobs, say=print):
                 left = (time.monotonic() - start) / ready * (len(todo) - ready)
                 say(f"{ready} of {len(todo)}  {one.student}: {done.status}.  {left_words(left)}")
     finally:
-        for process in running:
-            process.kill()
-        shutil.rmtree(scratch, ignore_errors=True)
+        for worker in workers:
+            worker.process.kill()
+        for worker in workers:
+            worker.process.join()
+        sandbox.remove(scratch)
     return [load(folder / f"{safe(one.key)}.json") for one in found]
+
+
+class Worker:
+    """A process that grades one submission after the other. If it dies, that costs one of them."""
+
+    def __init__(self, *rest):
+        self.rest, self.job = rest, None
+        self.begin()
+
+    def begin(self):
+        context = multiprocessing.get_context("fork")
+        self.pipe, other = context.Pipe()
+        self.process = context.Process(target=_work, args=(other, *self.rest))
+        self.process.start()
+        other.close()
+
+    def give(self, job):
+        self.job, self.since = job, time.monotonic()
+        with contextlib.suppress(OSError):  # it has died: `done` sees it
+            self.pipe.send(job)
+
+    def done(self):
+        """Is it ready for another job? One that died, or takes far too long, is begun anew."""
+        if time.monotonic() - self.since > 5 * self.rest[1].total + 180:
+            self.process.kill()
+            self.process.join()
+        if self.process.is_alive():
+            try:
+                return self.pipe.poll() and self.pipe.recv()
+            except (EOFError, OSError):
+                pass
+        self.process.join()
+        self.begin()
+        return True
 
 
 def left_words(seconds):
@@ -499,18 +487,25 @@ def failed(one, master, why=""):
     return result
 
 
-def _work(one, target, mark, master, kind, limits, others, scratch):
-    """A process of its own for one submission; it dies with the one that started it."""
+def _work(jobs, kind, limits, master, others, scratch):
+    """A worker's life; it dies with the process that started it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sandbox.die_with_parent()
     tempfile.tempdir = scratch
-    try:
-        result = grade(one, master, kind, limits, others)
-    except Exception as error:
-        result = failed(one, master, f" ({type(error).__name__}: {clean(error)})")
-    result.fingerprint = mark
-    with contextlib.suppress(OSError):  # no space: the one that started this says so
-        write(target, json.dumps(asdict(result), indent=1))
+    _, most = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, most))  # an answer may be an endless text
+    with Room(kind, limits, tempfile.mkdtemp()) as room:
+        while True:
+            one, target, mark = jobs.recv()
+            try:
+                result = grade(one, master, room, others)
+            except Exception as error:
+                room.close()
+                result = failed(one, master, f" ({type(error).__name__}: {clean(error)})")
+            result.fingerprint = mark
+            with contextlib.suppress(OSError):  # no space: the one that started this says so
+                write(target, json.dumps(asdict(result), indent=1))
+            jobs.send(True)
 
 
 def copies(results, sources):

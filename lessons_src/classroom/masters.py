@@ -58,6 +58,44 @@ def question(cell):
     return label(cell).removesuffix("_t")
 
 
+def uses(source):
+    """The names that a cell reads."""
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        return set()
+    return {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and _loaded(n)}
+
+
+def makes(source):
+    """The names that a cell gives to things, for later cells; not those inside of functions."""
+    try:
+        todo = [ast.parse(source)]
+    except SyntaxError:
+        return set()
+    found, inner = set(), (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+    while todo:
+        node = todo.pop()
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            found.add(node.name)
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            found |= {(alias.asname or alias.name).split(".")[0] for alias in node.names}
+        elif not isinstance(node, inner):
+            if isinstance(node, ast.Name) and not _loaded(node):
+                found.add(node.id)
+            todo += ast.iter_child_nodes(node)
+    return found
+
+
+def _loaded(name):
+    return isinstance(name.ctx, ast.Load)
+
+
+def visible(source):
+    """A test without what is hidden in it."""
+    return "\n".join(line for line, kind in split(source) if not kind)
+
+
 def split(source):
     """Each line of a cell with the kind of region it stands in: "", "SOLUTION" or "HIDDEN TESTS".
 
@@ -122,6 +160,18 @@ class Master:
     def points(self):
         """{question: its most points}"""
         return {question(c): float(c.metadata.nbgrader.points) for c in self.graded}
+
+    @cached_property
+    def needed(self):
+        """The labels of the locked cells that tests build on."""
+        names, found = set(), set()
+        for cell in reversed(self.template.cells):
+            if cell.cell_type != "code" or is_solution(cell):
+                continue
+            if is_test(cell) or names & makes(cell.source):
+                names |= uses(cell.source)
+                found |= set() if is_test(cell) else {label(cell)}
+        return found
 
     @cached_property
     def secrets(self):

@@ -4,6 +4,7 @@ import csv
 import hashlib
 import io
 import json
+import re
 import shutil
 from collections import Counter
 from html import escape
@@ -48,10 +49,8 @@ def hand_questions(master):
 
 def number(text):
     """What a person typed into a cell of the table, as a number, or None."""
-    try:
-        return float(text.strip().replace(",", "."))
-    except ValueError:
-        return None
+    text = text.strip().replace(",", ".").replace("\u2212", "-")
+    return float(text) if re.fullmatch(r"[+-]?\d{1,6}(\.\d*)?", text) else None
 
 
 def typed(path, master, results):
@@ -79,6 +78,12 @@ def typed(path, master, results):
             strange.append(row["student"])
         elif len(keys) == 1 and (said or old is None):
             found[keys[0]] = row
+    for row in found.values():
+        if row.get(ADJUST) and number(row[ADJUST]) is None:
+            raise Mixed(
+                f"In {path}, the row of {row['student']}, “{row[ADJUST]}” in the column “{ADJUST}” "
+                "is not a number of points, such as 1.5 or -2. Nothing was overwritten."
+            )
     if strange:
         raise Mixed(
             f"In {path}, points were typed for {', '.join(strange)}, and it is not clear whose "
@@ -150,9 +155,8 @@ class GradeBook:
         most = sum(self.master.points.values())
         parts = [f"{self.total(result):g} of {most:g} points."]
         parts += result.notes
-        for name, owners in result.copied.items():
-            whose = f" {', '.join(owners[:5])}" if private else " another student"
-            parts.append(f"{name}: the answer is right for the numbers of{whose}.")
+        for name, owners in result.copied.items() if private else ():
+            parts.append(f"{name}: the answer is right for the numbers of {', '.join(owners[:5])}.")
         for name in self.master.points:
             text, value = self.text(result, name), self.points(result, name)
             if value is None and text:
@@ -163,8 +167,7 @@ class GradeBook:
         parts += [f"{q}: the answer changed after it was graded." for q in self.outdated(result)]
         adjusted = self.row(result).get(ADJUST) or ""
         if adjusted:
-            known = number(adjusted) is not None
-            parts.append(f"{adjusted} points by hand." if known else f"“{adjusted}”: no number.")
+            parts.append(f"{adjusted} points by hand.")
         failed = [f"{name}: {text}" for name, text in result.messages.items() if text != "Not run."]
         parts += failed[:3] + ([f"({len(failed) - 3} more.)"] if len(failed) > 3 else [])
         if not failed and result.status == "graded" and len(parts) == 1:
@@ -245,10 +248,8 @@ class GradeBook:
             got = "–" if value is None else f"{value:g}"
             rows.append([name, f"{got} of {most:g}", words])
         notes = [*result.notes]
-        notes += [
-            f"{name}: your answer is right for the numbers of another student."
-            for name in result.copied
-        ]
+        if adjusted := self.row(result).get(ADJUST):
+            notes.append(f"{adjusted} points were added by hand.")
         most = sum(self.master.points.values())
         body = f"<p><b>{self.total(result):g} of {most:g} points.</b> Status: {result.status}.</p>"
         body += "".join(f"<p>{escape(note)}</p>" for note in notes) + html_table(rows)
@@ -306,15 +307,21 @@ class GradeBook:
             write(path, text)
         write(self.folder / SEEN, json.dumps(self.seen, indent=1))
         grades = self.folder / "grades.csv"
-        table = "\ufeff" + csv_text(self.table())  # the mark tells a spreadsheet that it is UTF-8
+        table = "\ufeff" + csv_text(
+            self.table(), people=True
+        )  # the mark tells a spreadsheet that it is UTF-8
         if grades.exists() and grades.read_bytes() != table.encode("utf-8", "replace"):
             with written_whole(f"{grades}.before") as part:
                 shutil.copy(grades, part)
         write(grades, table)
-        tables = {"canvas": self.canvas(), "moodle": self.moodle()}
-        for name, rows in (tables | {"statistics": self.statistics()}).items():
+        for name, rows in {"canvas": self.canvas(), "moodle": self.moodle()}.items():
             write(self.folder / f"{name}.csv", csv_text(rows))
+        write(self.folder / "statistics.csv", csv_text(self.statistics(), people=True))
         write(self.folder / "report.html", self.report(kind, sources))
+
+
+def neutral(text):
+    return f"'{text}" if text[:1] in set("=+-@") and number(text) is None else text
 
 
 def most_common(things):
@@ -323,7 +330,10 @@ def most_common(things):
     return min(counts.items(), key=lambda item: (-item[1], item[0]), default=("", 0))
 
 
-def csv_text(rows):
+def csv_text(rows, people=False):
+    """A table as CSV. For `people`, no cell is a formula: those that look so get a quote before."""
+    if people:
+        rows = [[neutral(str(cell)) for cell in row] for row in rows]
     file = io.StringIO()
     csv.writer(file, lineterminator="\n").writerows(rows)
     return file.getvalue()

@@ -34,6 +34,9 @@ KINDS = {
 SYSTEM = ["ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "passwd", "group"]
 SYSTEM += ["localtime", "fonts", "nsswitch.conf", "mime.types", "ssl/certs"]  # of /etc
 PROCESSES = 200  # of one submission
+WRITABLE = ["/tmp", "/w", "/dev/shm"]  # in bubblewrap; all three lie in memory
+LONG_PATH = 40  # characters; the whole path of a socket must stay below 108
+PATIENCE = 10  # seconds until somebody who was interrupted must have ended
 
 
 @dataclass(frozen=True)
@@ -93,8 +96,9 @@ def choose(unsafe=False):
     )
 
 
-def wrap(kind, limits, folder):
-    """The command that goes before Python's own. `folder` is all that Python may change."""
+def wrap(kind, limits, folder, sees=()):
+    """The command that goes before Python's own. `folder` is all that Python may change; the
+    folders that it `sees` it may read."""
     command = []
     if shutil.which("prlimit"):
         least = limits.memory * 7 // 8  # the rest is for the tests, after a cell took all
@@ -115,12 +119,16 @@ def wrap(kind, limits, folder):
     for name in SYSTEM:
         command += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
     size = ["--size", str(limits.file)] if bwrap_can("--size") else []
-    command += [*size, "--tmpfs", "/tmp", *size, "--tmpfs", "/w", "--chdir", "/w"]
+    for place in WRITABLE:
+        command += [*size, "--tmpfs", place]
+    command += ["--chdir", "/w"]
     places = [sys.prefix, sys.base_prefix, *cnnlab.__path__]
     # Of the course just the package: beside it lie the masters.
     for place in sorted({str(Path(p).resolve()) for p in places} | {sys.prefix}):
         command += ["--ro-bind", place, place]
-    return [*command, "--bind", folder, folder]
+    for place in sees:
+        command += ["--ro-bind", str(place), str(place)]
+    return [*command, "--bind", folder, folder, "--remount-ro", "/dev", "--remount-ro", "/"]
 
 
 def environment(kind, limits, folder, student):
@@ -154,6 +162,31 @@ class Reply:
     late: bool = False
 
 
+def scratch():
+    """A new folder for temporary things, with a short path: sockets lie in it.
+
+    Those that killed runs left behind are removed.
+    """
+    place = Path(tempfile.gettempdir())
+    place = Path("/tmp") if len(str(place)) > LONG_PATH else place
+    for old in place.glob("grade-*-*"):
+        number = old.name.split("-")[1]
+        if number.isdigit() and not psutil.pid_exists(int(number)):
+            remove(old)
+    return tempfile.mkdtemp(prefix=f"grade-{os.getpid()}-", dir=place)
+
+
+def remove(folder):
+    """Remove a folder, however deep the folders in it are."""
+    subprocess.run(["rm", "-rf", str(folder)], capture_output=True)
+
+
+def occupied(folder):
+    """Bytes on the disk, whatever is moved or removed meanwhile."""
+    done = subprocess.run(["du", "-sk", str(folder)], capture_output=True, text=True)
+    return 1024 * int(done.stdout.split()[0]) if done.stdout else 0
+
+
 def resident(process, fairly=False):
     """Bytes of memory that a process has; `fairly`, with its share only of what it shares."""
     try:
@@ -162,17 +195,35 @@ def resident(process, fairly=False):
         return 0
 
 
+class Stopwatch:
+    """Seconds that some interpreters take: those in which the computer was busy with other things
+    do not count, or for a fifth at least."""
+
+    def __init__(self, *interpreters):
+        self.interpreters, self.start = interpreters, time.monotonic()
+        self.before = self._waited()
+
+    def _waited(self):
+        return sum(interpreter.waited() for interpreter in self.interpreters)
+
+    def seconds(self):
+        wall = time.monotonic() - self.start
+        return max(wall / 5, wall - self._waited() + self.before)
+
+
 class Interpreter:
     """A Python process of its own: `with Interpreter(…) as python: python.run("1 + 1")`.
 
     It is what Jupyter calls a kernel; in this course, a kernel is what a convolution has.
     """
 
-    def __init__(self, kind, limits, student=""):
+    def __init__(self, kind, limits, student="", inside=None, sees=()):
         self.kind, self.limits, self.student = kind, limits, student
+        self.inside, self.sees, self.early = inside, sees, {}  # replies before they were awaited
+        self.waits = {}  # a thread → seconds that it waited for a core
 
     def __enter__(self):
-        self.folder = tempfile.mkdtemp(prefix="grade-")
+        self.folder = tempfile.mkdtemp(prefix="grade-", dir=self.inside)
         fonts = Path(self.folder) / "matplotlib"  # else each interpreter would look for fonts anew
         fonts.mkdir()
         for path in font_caches():
@@ -188,7 +239,7 @@ class Interpreter:
         )
         self.process = subprocess.Popen(
             [
-                *wrap(self.kind, self.limits, self.folder),
+                *wrap(self.kind, self.limits, self.folder, self.sees),
                 *(sys.executable, "-m", "ipykernel_launcher", "-f", file),
                 "--HistoryManager.enabled=False",
             ],
@@ -206,77 +257,131 @@ class Interpreter:
         self.client.start_channels(iopub=False, stdin=False, hb=False)
         self.client.kernel_info()
         try:
-            if self._reply(None, time.monotonic() + 120) is None:
+            if self._reply(None, 120) is None:
                 raise TimeoutError("Python did not start within two minutes")
         except BaseException:
             self.__exit__()
             raise
         return self
 
+    def _held(self, processes):
+        """Bytes of memory in no process: files that exist in memory only."""
+        held = {}
+        for process in processes:
+            root = Path(f"/proc/{process.pid}")
+            with contextlib.suppress(OSError):
+                for file in (root / "fd").iterdir():
+                    with contextlib.suppress(OSError):
+                        if os.readlink(file).startswith("/memfd:"):
+                            known = file.stat()
+                            held[known.st_dev, known.st_ino] = 512 * known.st_blocks
+        if self.kind == "bubblewrap":
+            for place in WRITABLE:
+                with contextlib.suppress(OSError):
+                    there = os.statvfs(f"/proc/{processes[-1].pid}/root{place}")
+                    held[place] = (there.f_blocks - there.f_bfree) * there.f_frsize
+        return sum(held.values())
+
     def __exit__(self, *_):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
         self.client.stop_channels()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        remove(self.folder)
 
-    def _watch(self):
+    def watch(self):
         """End a Python whose processes take too much together; the system limits each alone."""
         if self.process.poll() is not None:
             raise InterpreterDied("Python ended")
-        processes = [psutil.Process(self.process.pid)]
-        processes += processes[0].children(recursive=True)
+        try:
+            processes = [psutil.Process(self.process.pid)]
+            processes += processes[0].children(recursive=True)
+        except psutil.Error:
+            raise InterpreterDied("Python ended") from None
         memory = sum(map(resident, processes))
         if memory > self.limits.memory:  # what they share was counted for each
             memory = sum(resident(process, fairly=True) for process in processes)
-        files = [path for path in Path(self.folder).rglob("*") if path.is_file()]
-        disk = sum(path.stat().st_size for path in files)
+        memory += self._held(processes)
+        disk = occupied(self.folder)
         if memory > self.limits.memory or disk > self.limits.file or len(processes) > PROCESSES:
             os.killpg(self.process.pid, signal.SIGKILL)
             much = f"{len(processes)} processes, {memory / (1 << 30):.0f} GiB"
             raise InterpreterDied(f"Python was stopped because it took too much ({much})")
 
-    def _reply(self, message, deadline):
-        """The interpreter's answer to a message, or None at the deadline."""
-        while (left := deadline - time.monotonic()) > 0:
+    def waited(self):
+        """Seconds for which its processes, together, were kept waiting for a core."""
+        with contextlib.suppress(psutil.Error, OSError):
+            parent = psutil.Process(self.process.pid)
+            for process in [parent, *parent.children(recursive=True)]:
+                for task in Path(f"/proc/{process.pid}/task").iterdir():
+                    self.waits[task] = int((task / "schedstat").read_text().split()[1]) / 1e9
+        return sum(self.waits.values())
+
+    def _reply(self, message, seconds):
+        """The interpreter's answer to a message, or None if it takes longer."""
+        clock = Stopwatch(self)
+        while (left := seconds - clock.seconds()) > 0:
             try:
                 reply = self.client.get_shell_msg(timeout=min(left, 0.5))
             except queue.Empty:
-                self._watch()
+                self.watch()
                 continue
+            except (ValueError, TypeError, KeyError):  # forged, or spoilt
+                raise InterpreterDied("Python no longer answered") from None
             if message is None or reply["parent_header"].get("msg_id") == message:
                 return reply
         return None
 
-    def run(self, source, values=None, seconds=None):
-        """Run a cell; `values` are {name: expression} to be looked up when it has succeeded."""
-        message = self.client.execute(
+    def send(self, source, values=None):
+        """Start to run a cell; gives what `wait` wants to know."""
+        return self.client.execute(
             source,
             store_history=False,
             user_expressions=values or {},
             allow_stdin=False,
             stop_on_error=False,
         )
-        reply = self._reply(message, time.monotonic() + (seconds or self.limits.cell))
-        late = reply is None
-        if late:
-            self.client.control_channel.send(self.client.session.msg("interrupt_request", {}))
-            reply = self._reply(message, time.monotonic() + 10)
+
+    def wait(self, message, seconds):
+        """The Reply to a cell that was sent, or None if it takes longer."""
+        reply = self.early.pop(message, None) or self._reply(message, seconds)
+        if reply is None:
+            return None
+        try:
+            content = reply["content"]
+            found = {
+                name: value["data"]["text/plain"]
+                for name, value in (content.get("user_expressions") or {}).items()
+                if value.get("status") == "ok"
+            }
+            text = str(content.get("evalue", ""))[:2000]
+            return Reply(content["status"] == "ok", str(content.get("ename", "")), text, found)
+        except (AttributeError, KeyError, TypeError):
+            raise InterpreterDied("Python no longer answered") from None
+
+    def ended(self, message):
+        """Has a cell that was sent come to its end?"""
+        if message not in self.early:
+            reply = self._reply(message, 0.01)
+            if reply is not None:
+                self.early[message] = reply
+        return message in self.early
+
+    def interrupt(self):
+        """What Ctrl-C does."""
+        self.client.control_channel.send(self.client.session.msg("interrupt_request", {}))
+
+    def run(self, source, values=None, seconds=None):
+        """Run a cell; `values` are {name: expression} to be looked up when it has succeeded."""
+        message = self.send(source, values)
+        reply = self.wait(message, seconds or self.limits.cell)
+        if reply is None:
+            self.interrupt()
+            reply = self.wait(message, PATIENCE)
             if reply is None:
                 raise InterpreterHangs
-        content = reply["content"]
-        found = {
-            name: value["data"]["text/plain"]
-            for name, value in (content.get("user_expressions") or {}).items()
-            if value.get("status") == "ok"
-        }
-        return Reply(
-            content["status"] == "ok" and not late,
-            str(content.get("ename", "")),
-            str(content.get("evalue", ""))[:2000],
-            values=found,
-            late=late,
-        )
+            reply.ok, reply.late = False, True
+        return reply
 
 
 @cache

@@ -19,10 +19,14 @@ from pathlib import Path
 import nbformat
 from nbgrader.utils import is_grade, is_locked, is_solution
 
-from .masters import by_hand, is_test, label, split
+from .masters import by_hand, is_test, label, visible
 
 MOODLE = re.compile(r"(?P<name>.+?)_(?P<id>\d+)_assignsubmission_(?:file|onlinetext)_?(?P<file>.*)")
-CANVAS = re.compile(r"(?P<name>[^_]+)_(?P<late>LATE_)?(?P<id>\d+)_(?P<upload>\d+)_(?P<file>.+)")
+CANVAS = re.compile(
+    r"(?P<name>anon(?=_)|.+?)_(?P<late>LATE_)?(?P<id>\d+|(?<=anon_)\w+?)_(?P<upload>\d+)"
+    r"_(?P<file>.+)"
+)
+NUMBERS = re.compile(r"\b(id|number|no|nr|lms|moodle|canvas|sis)\b", re.I)  # columns of a list
 NUMBERED = re.compile(r"(?:-(\d+)| \((\d+)\))?\.ipynb$")  # Canvas and browsers number new versions
 LARGEST = 200_000_000  # bytes
 
@@ -55,14 +59,14 @@ def find(folder, roster=None, say=lambda text: None):
             "(unpack a .zip first)."
         )
     found, ignored = {}, []
-    for path in sorted(folder.iterdir()):
+    for path in sorted(inside(folder).iterdir()):
         if path.name.startswith((".", "__MACOSX")) or path.is_symlink():
             continue
         match = MOODLE.fullmatch(path.name) or (path.is_file() and CANVAS.fullmatch(path.name))
         if match:
             name, number = match["name"], match["id"]
             lms = "moodle" if match.re is MOODLE else "canvas"
-        elif path.is_dir() or path.suffix.lower() == ".ipynb":
+        elif path.is_dir() or is_notebook(path):
             name, number, lms = path.name if path.is_dir() else path.stem, "", "plain"
         else:
             ignored.append(path.name)
@@ -86,6 +90,24 @@ def find(folder, roster=None, say=lambda text: None):
             if submission.student == one and count > 1:  # two people of one name
                 submission.student = f"{one} {submission.lms_id}".strip()
     return sorted(submissions, key=lambda s: s.student)
+
+
+def inside(folder):
+    """The folder itself, or the one in it that holds the whole class."""
+    while True:
+        things = [p for p in folder.iterdir() if not p.name.startswith((".", "__MACOSX"))]
+        if len(things) != 1 or not things[0].is_dir() or MOODLE.fullmatch(things[0].name):
+            return folder
+        within = [p for p in things[0].iterdir() if not p.name.startswith(".")]
+        known = any(form.fullmatch(p.name) for p in within for form in (MOODLE, CANVAS))
+        if not known and sum(p.is_dir() for p in within) < 2:
+            return folder
+        folder = things[0]
+
+
+def is_notebook(path):
+    """Does it look like one? Browsers and mail programs change the end of a name."""
+    return re.search(r"\.ipynb(\.(txt|json))?$|\.json$", path.name, re.I) is not None
 
 
 def notebooks(folder):
@@ -117,7 +139,7 @@ def read_table(path):
         head = [cell.strip() for cell in head]
         if "student" in [cell.lower() for cell in head]:
             head = ["student" if cell.lower() == "student" else cell for cell in head]
-            rows = [[cell.strip() for cell in row] for row in rows]
+            rows = [[re.sub("^'(?=[=+@-])", "", cell.strip()) for cell in row] for row in rows]
             return [
                 dict(zip_longest(head, row[: len(head)], fillvalue="")) for row in rows if any(row)
             ]
@@ -132,17 +154,22 @@ def plain(text):
 
 def enrol(submissions, roster, say):
     """Name each student as the class list does: its column `student`, found by any other column."""
-    known, everybody = defaultdict(set), {}
+    names, numbers, everybody = defaultdict(set), defaultdict(set), {}
     for row in read_table(roster):
         if row["student"]:
             everybody[row["student"]] = None
-            for text in filter(None, row.values()):
-                known[plain(text)].add(row["student"])
+            for heading, text in row.items():
+                if text:
+                    names[plain(text)].add(row["student"])
+                if text and NUMBERS.search(heading):
+                    numbers[plain(text)].add(row["student"])
     strangers, result = [], {}
     for one in submissions:
-        keys = [one.name, one.lms_id, one.name.partition("-")[2]]  # Moodle: GROUP-NAME
-        students = [known[plain(key)] for key in keys if key and len(known[plain(key)]) == 1]
-        if not students:
+        team, _, rest = one.name.partition("-")  # Moodle: Group A-Ann Lee, but not Anne-Marie
+        whole = names[plain(one.name)] or (names[plain(rest)] if re.search(r"\W|\d", team) else ())
+        students = [set(s) for s in (whole, numbers[plain(one.lms_id)] if one.lms_id else ()) if s]
+        students = [set.intersection(*students)] if students else []
+        if not students or len(students[0]) != 1:  # nobody, or the number is another's
             strangers.append(one.name)
             result[one.key] = one
             continue
@@ -171,7 +198,7 @@ def read(path):
     if not text:
         raise Unreadable("The file is empty (0 bytes).")
     try:
-        data = json.loads(text.decode("utf-8-sig"))
+        data = json.loads(text)  # whatever its encoding: UTF-8, UTF-16
     except UnicodeDecodeError:
         raise Unreadable("The file is not a notebook: it is not text.") from None
     except (ValueError, RecursionError) as error:
@@ -182,6 +209,11 @@ def read(path):
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of cells without an id, or two of one id
+            for cell in data.get("cells", []):
+                cell.setdefault("metadata", {})
+                if cell["cell_type"] == "code":
+                    cell.setdefault("outputs", [])
+                    cell.setdefault("execution_count", None)
             text = json.dumps(data, ensure_ascii=False).encode("utf-8", "replace").decode()
             notebook = nbformat.reads(text, as_version=4)
         for cell in notebook.cells:
@@ -211,7 +243,7 @@ def likeness(path, template):
 
 def choose(files, master):
     """The file of a student that answers this assignment, or None."""
-    files = [path for path in files if path.suffix.lower() == ".ipynb"]
+    files = [path for path in files if is_notebook(path)]
     files = [path for path in files if "-checkpoint" not in path.name] or files
     half = sum(bool(label(cell)) for cell in master.template.cells) / 2
 
@@ -221,7 +253,7 @@ def choose(files, master):
         there, filled = likeness(path, master.template)
         upload = int(canvas["upload"]) if canvas else 0
         named = master.name in path.name
-        return there >= half, filled > 0, number, upload, named, there, filled, path.name
+        return there >= half, filled, number, upload, named, there, path.name
 
     return files[0] if len(files) == 1 else max(files, key=rank, default=None)
 
@@ -229,14 +261,12 @@ def choose(files, master):
 def which(submissions, masters):
     """The assignment that most of the submissions answer."""
     votes = Counter()
-    for one in submissions:
-        for path in one.files:
-            for master in masters.values():
-                if path.suffix.lower() == ".ipynb" and master.name in path.name:
-                    votes[master.name] += 1
+    for path in (path for one in submissions for path in one.files if is_notebook(path)):
+        named = [name for name in masters if name in path.name]
+        votes.update([max(named, key=len)] if named else [])
     if not votes:
         for one in submissions[:20]:
-            for path in (p for p in one.files if p.suffix.lower() == ".ipynb"):
+            for path in filter(is_notebook, one.files):
                 for master in masters.values():
                     votes[master.name] += likeness(path, master.template)[0]
     best = votes.most_common(2)
@@ -313,9 +343,9 @@ def fit(notebook, template):
             texts[cell.cell_type, squeeze(cell.source)].append(j)
     for i, cell in enumerate(goal):
         key = cell.cell_type, squeeze(cell.source)
-        visible = cell.cell_type, squeeze(_without_hidden(cell))
-        if i not in match and (texts[key] or texts[visible]):
-            match[i] = (texts[key] or texts[visible]).pop(0)
+        shown = cell.cell_type, squeeze(visible(cell.source))
+        if i not in match and (texts[key] or texts[shown]):
+            match[i] = (texts[key] or texts[shown]).pop(0)
             used[match[i]] = i
 
     for i, cell in enumerate(goal):
@@ -326,10 +356,6 @@ def fit(notebook, template):
 
     notes += _mended(cells, goal, match, lost)
     return _assembled(cells, goal, match, used), notes
-
-
-def _without_hidden(cell):
-    return "\n".join(line for line, kind in split(cell.source) if not kind)
 
 
 def _closest(i, cell, cells, match, used):
@@ -369,7 +395,7 @@ def _mended(cells, goal, match, lost):
         for i in tests
         if i in match
         and squeeze(cells[match[i]].source)
-        not in (squeeze(_without_hidden(goal[i])), squeeze(goal[i].source))
+        not in (squeeze(visible(goal[i].source)), squeeze(goal[i].source))
     ]
     if changed:
         notes.append(f"Changed tests were restored: {', '.join(changed)}.")
