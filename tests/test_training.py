@@ -391,6 +391,21 @@ def test_a_list_of_rates_gives_the_runs_of_each():
     assert adam.losses == pytest.approx(seeds_of().losses, rel=1e-4)
 
 
+def test_more_seeds_are_what_they_would_have_been():
+    two, five = seeds_of(seeds=2, validation=(X, Y)), seeds_of(seeds=5, validation=(X, Y))
+    grown = two.more(5)
+    assert grown.losses == pytest.approx(five.losses, rel=1e-4)
+    assert grown.validation == pytest.approx(five.validation, abs=0.03)
+    assert grown.accuracy(X, Y) == pytest.approx(five.accuracy(X, Y), abs=0.03)
+    assert len(two.losses) == 2 and np.array_equal(two.losses, grown.losses[:2])
+    chosen = seeds_of(seeds=1, rate=[0.1, 0.001])[0.1].more(3)  # the other rate ran since
+    assert chosen.losses == pytest.approx(seeds_of(seeds=3, rate=0.1).losses, rel=1e-4)
+    with pytest.raises(ValueError, match="seeds must be a whole number from 2"):
+        two.more(1)
+    with pytest.raises(ValueError, match="no longer a number"):
+        seeds_of(seeds=1, rate=[1e38])[1e38].more(2)
+
+
 @pytest.mark.parametrize(
     "options, words",
     [

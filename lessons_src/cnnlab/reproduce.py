@@ -8,7 +8,6 @@ import os
 import sys
 import time
 from contextlib import contextmanager
-from dataclasses import replace
 from itertools import chain, product
 from pathlib import Path
 
@@ -18,7 +17,7 @@ import numpy as np
 from cnnlab import data, drawings, records
 from cnnlab.files import written_whole
 from cnnlab.models import SYSTEMS, VARIANTS
-from cnnlab.training import LAST_SEED, device, diverged, progress, whole
+from cnnlab.training import LAST_SEED, device_at, diverged, progress, whole
 
 __all__ = ["reproduce"]
 
@@ -60,7 +59,7 @@ def reproduce(key, *, seed=0, epochs=None, precision="float32", keep=False, fold
     seed = whole(seed, "seed", 0, LAST_SEED)
     epochs = recipe["epochs"] if epochs is None else whole(epochs, "epochs", 1)
     images, source = _images(recipe)
-    where = replace(device(), policy=precision)
+    where = device_at(precision)
     new = {
         "system": key,
         "seed": seed,

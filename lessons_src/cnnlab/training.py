@@ -5,7 +5,7 @@ import time
 import timeit
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from numbers import Integral
 
 import keras
@@ -63,10 +63,15 @@ def device():
     Returns:
         Device; `print(device())` says in one line what was found and chosen.
     """
-    gpus = _gpus()
-    mixed = "mixed_float16" if gpus else "mixed_bfloat16"
+    mixed = "mixed_float16" if _gpus() else "mixed_bfloat16"
     speedup = _step_seconds("float32") / _step_seconds(mixed)
-    return Device(_name(gpus), len(gpus), mixed if speedup >= 1.2 else "float32", speedup)
+    return device_at(mixed if speedup >= 1.2 else "float32", speedup)
+
+
+def device_at(policy, speedup=1.0):
+    """The device that is there, with this precision, which nothing has measured."""
+    gpus = _gpus()
+    return Device(_name(gpus), len(gpus), policy, speedup)
 
 
 def _gpus():
@@ -189,6 +194,17 @@ class Runs:
     _model: object
     _answer: object
     _kept: list
+    _train: object
+
+    def more(self, seeds):
+        """The same network with so many seeds in all. Those that are trained stay as they are.
+
+        So a rate can be chosen with one seed, and judged with five.
+
+        Raises:
+            ValueError: if there are more already, or a loss stops being a number.
+        """
+        return self._train(whole(seeds, "seeds", len(self._kept)), self)
 
     def model(self, seed):
         """The Keras model as the seed trained it. (The next call changes the same model.)"""
@@ -273,19 +289,15 @@ def each_seed(
         lambda x: tf.argmax(model(x, training=False), axis=-1)
     ).get_concrete_function(tf.TensorSpec(model.input_shape, model.inputs[0].dtype))
 
-    bar = tqdm(
-        total=seeds * epochs * len(rates or [rate]),
-        desc=label,
-        bar_format="{desc} |{bar:10}| {elapsed}",
-        leave=False,
-    )
-
     traced = None
 
-    def runs(rate):
+    def train(rate, seeds, before=None):
         nonlocal traced
-        losses, shares, kept = np.empty((seeds, epochs)), np.empty((seeds, epochs)), []
-        for seed in range(seeds):
+        losses, shares, kept = [], [], []
+        if before:
+            losses, kept = [*before.losses], [*before._kept]
+            shares = [] if validation is None else [*before.validation]
+        for seed in range(len(kept), seeds):
             x, y = map(np.asarray, lesson(seed))
             if len(x) != len(y) or len(x) < batch_size:
                 raise ValueError(
@@ -302,27 +314,35 @@ def each_seed(
                 optimizer.learning_rate = rate
             rng, whole_batches = np.random.default_rng(seed), len(x) // batch_size * batch_size
             x, y = tf.constant(x), tf.constant(y)
+            losses.append(np.empty(epochs))
+            shares.append(np.empty(epochs))
             for n in range(epochs):
                 order = rng.permutation(len(x))[:whole_batches].reshape(-1, batch_size)
                 batches = tf.constant(order)
                 traced = traced or epoch.get_concrete_function(x, y, batches)
-                losses[seed, n] = traced(x, y, batches)
-                if not rates and diverged(losses[seed, n], model):
+                losses[-1][n] = traced(x, y, batches)
+                if (before or not rates) and diverged(losses[-1][n], model):
                     raise ValueError(
                         f"With seed {seed}, the loss or a weight is no longer a number: training "
                         "diverged. Try a smaller learning rate, and see that x holds numbers only."
                     )
                 if validation is not None:
-                    shares[seed, n] = _share(answer, *exam(seed))
+                    shares[-1][n] = _share(answer, *exam(seed))
                 if watch:
                     watch(seed, n, model)
                 bar.update()
             kept.append([variable.numpy() for variable in model.variables])
-        shares = None if validation is None else shares
-        return Runs(losses, shares, _name(_gpus()), model, answer, kept)
+        watched = None if validation is None else np.array(shares)
+        more = partial(train, rate)
+        return Runs(np.array(losses), watched, _name(_gpus()), model, answer, kept, more)
 
-    with bar:
-        return {each: runs(each) for each in rates} if rates else runs(rate)
+    with tqdm(
+        total=seeds * epochs * len(rates or [rate]),
+        desc=label,
+        bar_format="{desc} |{bar:10}| {elapsed}",
+        leave=False,
+    ) as bar:
+        return {each: train(each, seeds) for each in rates} if rates else train(rate, seeds)
 
 
 def _for_seed(data):
