@@ -1227,6 +1227,21 @@ HOSTILE = {
         None,
         "",
     ),
+    "nameless": (
+        {
+            "q1": "class Pass:\n    def __call__(self, *a, **b):\n"
+            "        raise type('', (Exception,), {})()\n"
+            "conv_params = output_size = normalise = weights = Pass()",
+            "q2": "",
+            "q3": "",
+            "q4": "",
+            "q5": "class Odd(list):\n    def __iter__(self): raise type('', (Exception,), {})()\n"
+            "my_answer = Odd()",
+        },
+        0,
+        "graded",
+        "q1: your code raised Exception",
+    ),
     "endless": (
         {
             "q1": "import sys\nWire = sys.modules['wire'].Wire\nreply = Wire.reply\n"
@@ -1249,7 +1264,7 @@ HOSTILE = {
         },
         0,
         "graded",
-        "q1: an answer is too large",
+        "q1: The tests cannot read an answer: an answer is too large",
     ),
     "stack": (
         {
@@ -1265,13 +1280,13 @@ HOSTILE = {
         {"q2": "def output_size(n, k): return output_size(n, k)"},
         8,
         "graded",
-        "q2: RecursionError",
+        "q2: your code raised RecursionError",
     ),
     "searcher": (
         {"q2": SEARCHER},
         8,
         "graded",
-        "q2: ValueError: [0, 0, 0, 0, ",
+        "q2: your code raised ValueError: [0, 0, 0, 0, ",
     ),
     "killer": (
         {"q1": "import os\nos.kill(os.getppid(), 9)\nos.kill(1, 9)\n" + GIVEN["q1"]},
