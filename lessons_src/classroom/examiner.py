@@ -59,7 +59,7 @@ class Examiner:
         return Wire.call(self.wire, function, arguments, options)
 
     @contextlib.contextmanager
-    def asking(self, address):
+    def asking(self, address, changes=False):
         """A wire to the submission is open, and nobody reads what is printed."""
         with (
             zmq.Context() as context,
@@ -71,6 +71,7 @@ class Examiner:
             socket.linger = 1000  # milliseconds for the last message
             socket.connect(address)
             self.wire, self.seen = Wire(socket), {}
+            self.wire.changes = changes
             self.wire.call, self.names.look = self.call, self.look
             try:
                 yield
@@ -96,8 +97,7 @@ class Examiner:
         what a test compares with.
         """
         os.environ["CNNLAB_STUDENT"] = student
-        with self.asking(address):
-            self.wire.changes = changes
+        with self.asking(address, changes):
             return json.dumps(self.verdict(source))
 
     def owners(self, address, source, others, seconds):
@@ -105,7 +105,6 @@ class Examiner:
         that name) for whom a test would succeed."""
         found, end, typed = [], time.monotonic() + seconds, ""
         with self.asking(address):
-            self.wire.changes = False
             with contextlib.suppress(Exception):
                 typed = str(self.wire.look("STUDENT"))[:100]
             for other in dict.fromkeys([typed, *others] if typed else others):
