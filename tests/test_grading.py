@@ -388,7 +388,7 @@ def kinds(master):
             ).encode(),
             8,
             "graded",
-            "q2: ValueError: <script>",
+            "q2: your code raised ValueError: <script>",
         ),
         "wordless": (answers(why="YOUR ANSWER HERE"), 10, "graded", "why: Not answered"),
     }
