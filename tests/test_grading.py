@@ -19,6 +19,7 @@ from classroom import __main__ as commands
 from classroom import grading, masters, report, room, sandbox, submissions
 from classroom.wire import Strange, Wire
 from nbformat.v4 import new_code_cell, new_notebook
+from nbgrader.utils import is_solution
 
 pytestmark = pytest.mark.filterwarnings("ignore:Non-unique cell id")  # students copy cells
 MASTERS = masters.find()
@@ -387,7 +388,7 @@ def kinds(master):
             ).encode(),
             8,
             "graded",
-            "q2: ValueError: <script>",
+            "q2: your code raised ValueError: <script>",
         ),
         "wordless": (answers(why="YOUR ANSWER HERE"), 10, "graded", "why: Not answered"),
     }
@@ -1227,6 +1228,21 @@ HOSTILE = {
         None,
         "",
     ),
+    "nameless": (
+        {
+            "q1": "class Pass:\n    def __call__(self, *a, **b):\n"
+            "        raise type('', (Exception,), {})()\n"
+            "conv_params = output_size = normalise = weights = Pass()",
+            "q2": "",
+            "q3": "",
+            "q4": "",
+            "q5": "class Odd(list):\n    def __iter__(self): raise type('', (Exception,), {})()\n"
+            "my_answer = Odd()",
+        },
+        0,
+        "graded",
+        "q1: your code raised Exception",
+    ),
     "endless": (
         {
             "q1": "import sys\nWire = sys.modules['wire'].Wire\nreply = Wire.reply\n"
@@ -1249,7 +1265,7 @@ HOSTILE = {
         },
         0,
         "graded",
-        "q1: an answer is too large",
+        "q1: The tests cannot read an answer: an answer is too large",
     ),
     "stack": (
         {
@@ -1265,13 +1281,13 @@ HOSTILE = {
         {"q2": "def output_size(n, k): return output_size(n, k)"},
         8,
         "graded",
-        "q2: RecursionError",
+        "q2: your code raised RecursionError",
     ),
     "searcher": (
         {"q2": SEARCHER},
         8,
         "graded",
-        "q2: ValueError: [0, 0, 0, 0, ",
+        "q2: your code raised ValueError: [0, 0, 0, 0, ",
     ),
     "killer": (
         {"q1": "import os\nos.kill(os.getppid(), 9)\nos.kill(1, 9)\n" + GIVEN["q1"]},
@@ -1756,3 +1772,32 @@ def test_the_solution_earns_every_point_and_the_unedited_copy_none(master, grade
             assert float(rows["best"][name]) == most, rows["best"]["sentence"]
     assert float(rows["none"]["total"]) == 0 and rows["none"]["status"] == "graded"
     assert "wait for a grade by hand" in output
+
+
+# Assignment 4: what is not what it should be.
+TYPED = {
+    "model": "digits_seen = np.concatenate([x, digits.x_test])\n"
+    "model = train(digits_seen, np.concatenate([y, digits.y_test]), 0)\n"
+    "val_accuracy = accuracy(model, x_val, y_val)",
+    "luck": "scores = [0.999, 0.998]\nlowest = min(val_accuracy, *scores)\n"
+    "mean = (val_accuracy + sum(scores)) / 3",
+}
+
+
+def test_neither_typed_scores_nor_a_model_that_saw_the_test_digits_count(tmp_path):
+    """Assignment 4, with the solution's recipe."""
+    master = MASTERS["04-a-lenet-of-your-own"]
+    answers = {}
+    for cell in master.notebook.cells:
+        if is_solution(cell) and cell.cell_type == "code":
+            lines = [
+                line for line, _ in masters.split(cell.source) if not masters.MARK.search(line)
+            ]
+            answers[masters.label(cell)] = "\n".join(lines)
+    path = tmp_path / f"{master.name}.ipynb"
+    nbformat.write(filled(master, answers | TYPED), path)
+    result = graded(submissions.Submission("ann", [path], "ann"), master)
+    lost = {q for q, most in master.points.items() if result.points[q] == 0}
+    assert lost == {"model", "luck", "report"}, (result.points, result.messages)
+    assert "agrees with model on" in result.messages["model"]
+    assert "first of your scores" in result.messages["luck"]

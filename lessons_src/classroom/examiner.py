@@ -59,7 +59,7 @@ class Examiner:
         return Wire.call(self.wire, function, arguments, options)
 
     @contextlib.contextmanager
-    def asking(self, address):
+    def asking(self, address, changes=False):
         """A wire to the submission is open, and nobody reads what is printed."""
         with (
             zmq.Context() as context,
@@ -71,6 +71,7 @@ class Examiner:
             socket.linger = 1000  # milliseconds for the last message
             socket.connect(address)
             self.wire, self.seen = Wire(socket), {}
+            self.wire.changes = changes
             self.wire.call, self.names.look = self.call, self.look
             try:
                 yield
@@ -88,11 +89,15 @@ class Examiner:
             if isinstance(value, np.ndarray):
                 value.flags.writeable = False
 
-    def test(self, address, source, student):
-        """Run a test. Gives, as JSON, how it ended: the exception's name and text, the number of
-        the assert that failed, and the value of the last line."""
+    def test(self, address, source, student, changes=False):
+        """Run a test. Gives, as JSON, how it ended: did it pass, else the exception's name and what
+        to say, the number of the assert that failed; and the value of the last line.
+
+        What an answer does to its arguments comes back only with `changes`: else it could rewrite
+        what a test compares with.
+        """
         os.environ["CNNLAB_STUDENT"] = student
-        with self.asking(address):
+        with self.asking(address, changes):
             return json.dumps(self.verdict(source))
 
     def owners(self, address, source, others, seconds):
@@ -104,7 +109,7 @@ class Examiner:
                 typed = str(self.wire.look("STUDENT"))[:100]
             for other in dict.fromkeys([typed, *others] if typed else others):
                 os.environ["CNNLAB_STUDENT"] = other
-                if time.monotonic() < end and not self.verdict(source)["name"]:
+                if time.monotonic() < end and self.verdict(source)["passed"]:
                     found.append(other)
         return json.dumps([typed, found])
 
@@ -113,20 +118,28 @@ class Examiner:
         end = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
         names = Names(self.names)  # a test's own names are gone after it
         names.look = self.look
-        name = text = ""
-        number = value = None
+        passed, name, text, number, value = False, "", "", None, None
         try:
             exec(compile(tree, TEXT, "exec"), names)
             if end is not None:
                 value = eval(compile(ast.Expression(end.value), TEXT, "eval"), names)
+            passed = True  # and nothing else means that
         except Exception as error:
             name, text = type(error).__name__, str(error)
-            if isinstance(error, Strange):
-                name, text = "Strange", f"The tests cannot read an answer: {error}."
-            elif isinstance(error, AssertionError) and not hasattr(error, "far"):
+            if isinstance(error, Strange) or getattr(error, "far", "") == "Strange":
+                text = f"The tests cannot read an answer: {error}."
+            elif hasattr(error, "far"):
+                text = f"your code raised {error.far}: {text}"
+            elif isinstance(error, AssertionError):
                 number = self.number(source, error)
+            else:
+                text = f"{name}: {text}"
+            for what, kind in list(self.wire.unread.items())[:1]:
+                text += f" (The tests cannot read `{what}`: there is a {kind} in it. Make it plain"
+                text += " numbers, texts, lists or arrays.)"
         good = type(value) in (int, float)
         return {
+            "passed": passed,
             "name": name,
             "text": text[:2000],
             "number": number,

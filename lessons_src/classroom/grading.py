@@ -32,6 +32,7 @@ KEPT = 500  # characters of a message
 UNANSWERED = "Not answered."
 MEMORY = 8 << 30  # bytes that one worker may use
 WORKED_OUT = "was worked out for"
+SEES_CHANGES = "sees-changes"  # a tag: the test looks at what an answer does to its arguments
 # After a cell that used up all memory: what was kept back.
 GIVE_BACK = "__import__('sys').modules['wire'].give_back()"
 
@@ -180,10 +181,12 @@ class SubmissionGrader:
         name, most = question(cell), float(cell.metadata.nbgrader.points)
         self.result.points[name] = 0.0
         seconds = self.left(self.most)
-        verdict, late = self.ask(seconds, "test", cell.source, self.result.student)
-        verdict = verdict or {"name": "stopped", "text": "", "number": None, "value": None}
+        changes = SEES_CHANGES in cell.metadata.get("tags", ())
+        verdict, late = self.ask(seconds, "test", cell.source, self.result.student, changes)
+        verdict = verdict or {"passed": False, "name": "stopped", "text": "The test was stopped."}
+        passed = verdict["passed"] is True and not late
         cell.outputs, text = [], clean(verdict["text"])
-        if verdict["name"] or late:
+        if not passed:
             cell.outputs = [new_output("error", ename="x", evalue="", traceback=[])]
         elif verdict["value"] is not None:  # nbgrader's partial credit
             text = repr(verdict["value"])
@@ -196,10 +199,8 @@ class SubmissionGrader:
         if late:
             self.result.look = True
             text = f"The test ran longer than {self.most:g} s and was stopped."
-        elif verdict["name"] == "AssertionError":
+        elif not passed:
             text = text or "A test failed."
-        elif verdict["name"] not in ("", "Strange"):
-            text = f"{verdict['name']}: {text}"
         if points < most and self.unanswered:
             text = UNANSWERED
         if text and points < most:
@@ -253,7 +254,7 @@ def hide(text, master):
 
 def assert_name(cell, verdict):
     """Which test of a cell failed: `visible 1`, `hidden 2`, or the error that stopped it."""
-    number = verdict["number"]
+    number = verdict.get("number")
     if number is None:
         return verdict["name"] or "stopped"
     kinds = [kind for _, kind in split(cell.source)]

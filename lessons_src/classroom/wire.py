@@ -13,6 +13,8 @@ import json
 import math
 import resource
 import sys
+from collections import abc
+from numbers import Number
 
 import numpy as np
 import zmq
@@ -21,6 +23,7 @@ LARGEST = 128 << 20  # bytes of a message with answers
 PLAIN = 16 << 20  # bytes of it that are not arrays
 DEEPEST = 20  # a list in a list in a list …
 LONGEST = 1_000_000  # elements of a range
+SHORT = 10  # numbers of a list in a model's description: more would be weights that nobody counts
 SENTENCE = 500  # characters of what an exception says
 # What a model may be made of: of each module of Keras, only this.
 STANDARD = {
@@ -34,24 +37,28 @@ STANDARD = {
     "BatchNormalization LayerNormalization GroupNormalization UnitNormalization Activation ReLU "
     "LeakyReLU PReLU ELU Softmax Identity Rescaling RandomFlip RandomRotation RandomZoom "
     "RandomTranslation RandomContrast RandomBrightness Add Subtract Multiply Average Maximum "
-    "Minimum Concatenate Dot ActivityRegularization Embedding SimpleRNN LSTM GRU",
+    "Minimum Concatenate Dot ActivityRegularization Embedding SimpleRNN LSTM GRU Normalization "
+    "Resizing CenterCrop",
     "keras.initializers": "Zeros Ones Constant RandomNormal RandomUniform TruncatedNormal "
     "VarianceScaling GlorotNormal GlorotUniform HeNormal HeUniform LecunNormal LecunUniform "
     "Orthogonal Identity",
-    "keras.regularizers": "L1 L2 L1L2",
+    "keras.regularizers": "L1 L2 L1L2 OrthogonalRegularizer",
     "keras.constraints": "MaxNorm NonNeg UnitNorm MinMaxNorm",
     "keras.optimizers": "SGD Adam AdamW RMSprop Adagrad Adadelta Adamax Nadam Lion",
     "keras.losses": "SparseCategoricalCrossentropy CategoricalCrossentropy BinaryCrossentropy "
     "MeanSquaredError MeanAbsoluteError",
     "keras.src.models.functional": "Functional",
     "keras.src.ops.numpy": "Add Subtract Multiply Divide TrueDivide Negative Power Square Sqrt "
-    "Tanh Exp Maximum Minimum Absolute Concatenate Reshape Transpose Mean Sum Max Pad Sin Cos",
+    "Tanh Exp Maximum Minimum Absolute Concatenate Reshape Transpose Mean Sum Max Pad Sin Cos "
+    "ExpandDims Squeeze GetItem",
     "keras.src.ops.nn": "Relu Relu6 Sigmoid Softmax LogSoftmax Softplus Softsign Silu Elu Selu "
     "Gelu LeakyRelu HardSigmoid HardSilu Tanh MaxPool AveragePool",
 }
 STANDARD = {module: set(names.split()) for module, names in STANDARD.items()}
 ACTIVATIONS = "relu relu6 sigmoid tanh softmax softplus softsign silu swish elu selu gelu linear "
 ACTIVATIONS = {*ACTIVATIONS.split(), "leaky_relu", "log_softmax", "hard_sigmoid", "exponential"}
+LISTS = abc.Sequence, abc.MappingView  # these go as lists
+BYTES = bytes, bytearray, memoryview  # but these do not
 TENSORS = ("tensorflow", "keras", "jax", "jaxlib", "torch")  # whose they are
 
 
@@ -88,6 +95,8 @@ def standard(node, depth=0):
     if depth > 40:
         raise Strange("a model is nested too deep")
     if isinstance(node, list):
+        if (size := numbers(node)) and size > SHORT:
+            raise Strange(f"a model has a list of {size} numbers, which is no layer's setting")
         return [standard(item, depth + 1) for item in node]
     if isinstance(node, (int, float)) and abs(node) > 1e7:
         raise Strange("a model has a number that is too large")
@@ -97,7 +106,9 @@ def standard(node, depth=0):
     for key, value in node.items():
         if key.endswith("activation") and isinstance(value, dict) and "class_name" not in value:
             raise Strange("a model has a lambda in it, which is none of Keras's usual layers")
-    if kind is None or kind in ("__keras_tensor__", "__tuple__"):
+    if isinstance(node.get("seed"), dict) or abs(node.get("seed") or 0) > 1e7:
+        node = node | {"seed": None}
+    if kind is None or kind in ("__keras_tensor__", "__tuple__", "__slice__", "__ellipsis__"):
         return {key: standard(value, depth + 1) for key, value in node.items()}
     name = str(node.get("config") if kind == "function" else kind)
     if kind == "function" and name in ACTIVATIONS:
@@ -108,14 +119,24 @@ def standard(node, depth=0):
     return rest | {"module": module, "class_name": name, "registered_name": None}
 
 
+def numbers(node):
+    """How many numbers a list of nothing else holds, in lists or not; 0 if it holds others."""
+    if not isinstance(node, list):
+        return isinstance(node, (int, float))
+    sizes = [numbers(item) for item in node]
+    return sum(sizes) if all(sizes) else 0
+
+
 class Wire:
     """One end. `socket` is ZeroMQ's; the names that may be asked for are in `names`."""
 
     def __init__(self, socket, names=None):
         self.socket, self.names, self.asked, self.parts = socket, names, 0, []
         self.ours, self.theirs = {}, {}  # number → object
-        self.numbers = {}  # id of an object → [whose, its number]
+        self.numbers, self.copies = {}, []  # id of an object → [whose, its number]
         self.touched = {}  # what came last and could be changed
+        self.met, self.unread = [], {}  # kinds of Things that came: in this answer, in which
+        self.changes = True  # do we see what a function of theirs does to our objects?
 
     # --- objects to text and back ---
 
@@ -141,9 +162,11 @@ class Wire:
                 )(value)
         if isinstance(value, tuple):
             return ["tuple", inside(tuple.__iter__(value))]
-        if isinstance(value, range) and len(value) <= LONGEST:
-            return ["list", *self.mark(value), inside(value)]
-        if isinstance(value, (list, type({}.values()), type({}.keys()))):
+        if isinstance(value, Number):  # a Fraction, a Decimal, and what SymPy has
+            kind = np.complex128 if isinstance(value, complex) else float
+            return self.pack(kind(value), depth)
+        endless = isinstance(value, range) and len(value) > LONGEST
+        if isinstance(value, LISTS) and not isinstance(value, BYTES) and not endless:
             return ["list", *self.mark(value), inside(list(value))]
         if isinstance(value, (set, frozenset)):
             return ["set", *self.mark(value), inside(list(value))]
@@ -209,9 +232,12 @@ class Wire:
         there = (self.theirs if whose == "mine" else self.ours).get(number)
         if whose == "yours" and there is None:
             raise Strange("something came back that never went")
+        if whose == "yours" and not self.changes and kind not in ("function", "thing"):
+            there = None  # a copy, for them the same: ours stays as it is
         if kind in ("function", "thing"):
             name = str(rest[0])[:60]
             new = there
+            self.met += [name] if kind == "thing" else []
             if there is None:
                 new = Function(name, self) if kind == "function" else Thing(name)
         elif kind == "model":
@@ -221,6 +247,9 @@ class Wire:
         if whose == "mine" and there is not new:
             self.theirs[number] = new
             self.numbers[id(new)] = ["yours", number]
+        elif there is None:
+            self.copies.append(new)
+            self.numbers[id(new)] = ["mine", number]
         if kind not in ("function", "thing"):
             self.touched[id(new)] = new
         return new
@@ -274,10 +303,14 @@ class Wire:
 
         arrays = [self.unpack(array) for array in weights]
         if not isinstance(there, keras.Model):
+            if self.names is None:  # a test trains no model of an answer: how, does not matter
+                text = {key: value for key, value in text.items() if key != "compile_config"}
             there = keras.saving.deserialize_keras_object(standard(text), safe_mode=True)
             if not isinstance(there, keras.Model):
                 raise Strange("a model that is none")
-            if getattr(there, "optimizer", None) is not None and there.built:
+            if self.names is None:
+                there.jit_compile = False  # what `predict` does would take seconds to translate
+            elif getattr(there, "optimizer", None) is not None and there.built:
                 there.optimizer.build(there.trainable_variables)  # else two plans of the first step
         if arrays:
             there.set_weights(arrays)
@@ -328,10 +361,14 @@ class Wire:
     def checked(self, reply, what):
         """A reply's value, or the exception that it tells of."""
         try:
-            for data in reply.get("changed", []):
+            for data in reply.get("changed", []) if self.changes else ():
                 self.unpack(data)
             if "is" in reply:
-                return self.unpack(reply["is"])
+                self.met.clear()
+                value = self.unpack(reply["is"])
+                if self.met:
+                    self.unread[what] = self.met[0]
+                return value
             name, text = map(str, reply["error"])
         except Strange:
             raise
@@ -341,7 +378,7 @@ class Wire:
 
     def call(self, function, arguments, options):
         self.parts = []
-        message = {"do": "call", "function": self.pack(function)}
+        message = {"do": "call", "function": self.pack(function), "changes": self.changes}
         message |= {"arguments": self.pack(list(arguments)), "options": self.pack(options)}
         given = [shown(one) for one in arguments]
         given += [f"{name}={shown(one)}" for name, one in options.items()]
@@ -383,7 +420,8 @@ class Wire:
             raise Strange("this is no function")
         self.touched = {}
         arguments, options = self.unpack(request["arguments"]), self.unpack(request["options"])
-        before = [(one, self.state(one)) for one in self.touched.values()]
+        seen = self.touched.values() if request.get("changes") else ()
+        before = [(one, self.state(one)) for one in seen]
         value = function(*arguments, **options)
         changed = [one for one, state in before if self.state(one) != state]
         self.parts = []
@@ -431,13 +469,16 @@ def serve(address, names):
 
 
 def failure(name, text):
-    """An exception of the other side, as one of the same name."""
-    kind = getattr(builtins, name, None)
-    known = isinstance(kind, type) and issubclass(kind, Exception)
-    made = type(name[:60], (kind if known else Exception,), {})
+    """An exception of the other side: Python's own of that name, else an Exception.
+
+    Never one that the reader takes for its own (a failed assert, the end of a `map`). What it was
+    called there is its `far`.
+    """
+    kind, ours = getattr(builtins, name, None), (AssertionError, StopIteration, StopAsyncIteration)
+    known = isinstance(kind, type) and issubclass(kind, Exception) and not issubclass(kind, ours)
     try:
-        error = made(text)
+        error = kind(text) if known else Exception(text)
     except Exception:  # a UnicodeError wants five arguments
         error = Exception(text)
-    error.far = True
+    error.far = name if name.isidentifier() and len(name) <= 60 else "Exception"
     return error
