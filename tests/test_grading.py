@@ -1756,3 +1756,48 @@ def test_the_solution_earns_every_point_and_the_unedited_copy_none(master, grade
             assert float(rows["best"][name]) == most, rows["best"]["sentence"]
     assert float(rows["none"]["total"]) == 0 and rows["none"]["status"] == "graded"
     assert "wait for a grade by hand" in output
+
+
+def test_no_notebook_stalls_the_others_by_what_it_says_of_its_class():
+    """Only a plain name in the given line counts: it becomes a part of the tests' code."""
+    master = MASTERS["03-counting"]
+    start = '    number = int(hashlib.sha256(f"'
+    end = ':{who}:{question}".encode()).hexdigest(), 16)'
+    for said, wanted in {
+        "cnn-2027 (a)": "cnn-2027 (a)",
+        "Übung 3": "Übung 3",
+        "{open('/x')}": None,
+        'x" + str(1) + f"': None,
+        "x" * 61: None,
+        start * 40_000: None,
+    }.items():
+        notebook = new_notebook(cells=[new_code_cell(f"# mine\n{start}{said}{end}\n")])
+        assert master.made_for(notebook) == wanted
+        notebook.cells.insert(0, new_code_cell("#" + start.strip() * 40_000))
+        assert master.made_for(notebook) == wanted
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        f"z = {'1 + ' * 6_000}1",
+        f"z = {'-' * 50_000}1",
+        f"z = {'(' * 500}1{')' * 500}",
+        f"z = {'[' * 90_000}",
+        "z = 1\0",
+        f"z = '{chr(0xD800)}'",
+        "z = 1 is 1; '\\d'",
+    ],
+    ids=["sum", "signs", "brackets", "open", "zero", "half a character", "warns"],
+)
+def test_no_cell_is_too_odd_to_be_looked_into(small, tmp_path, tests_room, odd):
+    """It costs its own question at most."""
+    assert masters.uses("x\n" * 500_000) == set()
+    for source in (odd, f"{odd}\nz ="):
+        assert masters.uses(source) <= {"z"} and masters.makes(source) <= {"z"}
+        assert submissions.defined(source) <= {"z"}
+    notebook = filled(small, GIVEN | {"q2": odd})
+    hand_in(tmp_path / "in", "ann", json.dumps(notebook).encode())
+    (one,) = submissions.find(tmp_path / "in")
+    result = grading.grade(one, small, tests_room)
+    assert sum(p or 0 for p in result.points.values()) in (8, 10) and result.final, result

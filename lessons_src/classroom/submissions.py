@@ -19,7 +19,7 @@ from pathlib import Path
 import nbformat
 from nbgrader.utils import is_grade, is_locked, is_solution
 
-from .masters import by_hand, is_test, label, visible
+from .masters import by_hand, is_test, label, parsed, visible
 
 MOODLE = re.compile(r"(?P<name>.+?)_(?P<id>\d+)_assignsubmission_(?:file|onlinetext)_?(?P<file>.*)")
 CANVAS = re.compile(
@@ -301,10 +301,10 @@ def squeeze(source):
 
 def defined(source):
     """The names that a cell defines."""
-    try:
-        tree = ast.parse(source)
-    except SyntaxError:
-        return set(re.findall(r"^(?:def|class) (\w+)|^(\w+) *=", source, re.M))
+    tree = parsed(source)
+    if not tree.body:  # a mistake in the syntax, say
+        found = re.finditer(r"^(?:def|class) (\w+)|^(\w+) *=", source, re.M)
+        return {match[1] or match[2] for match in found}
     named = (ast.FunctionDef, ast.ClassDef)
     names = {node.name for node in tree.body if isinstance(node, named)}
     stored = (n for n in ast.walk(tree) if isinstance(n, ast.Name))
