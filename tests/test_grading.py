@@ -1801,3 +1801,35 @@ def test_no_cell_is_too_odd_to_be_looked_into(small, tmp_path, tests_room, odd):
     (one,) = submissions.find(tmp_path / "in")
     result = grading.grade(one, small, tests_room)
     assert sum(p or 0 for p in result.points.values()) in (8, 10) and result.final, result
+
+
+# What an honest interpreter never sends: `say` answers a question that nobody asked.
+TALK = """import os, time
+kernel = get_ipython().kernel
+stream = getattr(kernel, "shell_stream", None)
+socket, parent = stream.socket if stream else kernel.shell_socket, kernel.get_parent("shell")
+ident = kernel._shell_parent_ident.get()
+def say(text, parent={"header": {"msg_id": "nobody"}}):
+    content = {"status": "ok", "evalue": text, "user_expressions": {}}
+    kernel.session.send(socket, "execute_reply", content, parent=parent, ident=ident)
+"""
+
+
+def test_no_flood_of_replies_hides_what_is_used_up():
+    limits = sandbox.Limits(memory=2 << 30, cell=20)
+    code = f"{TALK}\nfor _ in range(4):\n    if os.fork() == 0:\n        b = b'x' * (700 << 20)\n"
+    code += "        time.sleep(30)\n        os._exit(0)\nwhile True:\n    say('x')"
+    code += "\n    time.sleep(0.002)"
+    died = pytest.raises(sandbox.InterpreterDied, match="took too much")
+    with sandbox.Interpreter("bubblewrap", limits) as python, died:
+        python.run(code)
+
+
+@pytest.mark.parametrize("part", ["msg_id", "evalue"])
+@pytest.mark.parametrize("forged", ["[" * 90_000 + "]" * 90_000, "[]"], ids=["deep", "a list"])
+def test_a_forged_reply_ends_its_own_python_only(forged, part):
+    code = f"{TALK}\nreal, forged = kernel.session.pack, {forged!r}.encode()\n"
+    code += f"kernel.session.pack = lambda x: forged if {part!r} in x else real(x)\nsay('x')\n"
+    died = pytest.raises(sandbox.InterpreterDied, match="no longer answered")
+    with sandbox.Interpreter("bubblewrap", sandbox.Limits(cell=9)) as python, died:
+        python.run(f"{code}time.sleep(20)")

@@ -36,6 +36,9 @@ SYSTEM += ["localtime", "fonts", "nsswitch.conf", "mime.types", "ssl/certs"]  # 
 PROCESSES = 200  # of one submission
 WRITABLE = ["/tmp", "/w", "/dev/shm"]  # in bubblewrap; all three lie in memory
 LONG_PATH = 40  # characters; the whole path of a socket must stay below 108
+# What comes of reading a reply that was forged.
+SPOILT = AttributeError, KeyError, MemoryError, RecursionError, TypeError, ValueError
+WATCHED = 0.5  # seconds from one look at what it takes to the next
 PATIENCE = 10  # seconds until somebody who was interrupted must have ended
 
 
@@ -220,6 +223,7 @@ class Interpreter:
     def __init__(self, kind, limits, student="", inside=None, sees=()):
         self.kind, self.limits, self.student = kind, limits, student
         self.inside, self.sees, self.early = inside, sees, {}  # replies before they were awaited
+        self.watched = 0.0  # when, last
         self.waits = {}  # a thread → seconds that it waited for a core
 
     def __enter__(self):
@@ -291,6 +295,7 @@ class Interpreter:
 
     def watch(self):
         """End a Python whose processes take too much together; the system limits each alone."""
+        self.watched = time.monotonic()
         if self.process.poll() is not None:
             raise InterpreterDied("Python ended")
         try:
@@ -322,14 +327,15 @@ class Interpreter:
         clock = Stopwatch(self)
         while (left := seconds - clock.seconds()) > 0:
             try:
-                reply = self.client.get_shell_msg(timeout=min(left, 0.5))
+                reply = self.client.get_shell_msg(timeout=min(left, WATCHED))
+                if message in (None, reply["parent_header"].get("msg_id")):
+                    return reply
             except queue.Empty:
-                self.watch()
-                continue
-            except (ValueError, TypeError, KeyError):  # forged, or spoilt
+                pass
+            except SPOILT:
                 raise InterpreterDied("Python no longer answered") from None
-            if message is None or reply["parent_header"].get("msg_id") == message:
-                return reply
+            if time.monotonic() - self.watched > WATCHED:  # however much it talks
+                self.watch()
         return None
 
     def send(self, source, values=None):
@@ -356,7 +362,7 @@ class Interpreter:
             }
             text = str(content.get("evalue", ""))[:2000]
             return Reply(content["status"] == "ok", str(content.get("ename", "")), text, found)
-        except (AttributeError, KeyError, TypeError):
+        except SPOILT:
             raise InterpreterDied("Python no longer answered") from None
 
     def ended(self, message):
