@@ -1,6 +1,7 @@
 """The classroom: a class of forty hands in, with everything that ever went wrong among them."""
 
 import ast
+import contextlib
 import csv
 import json
 import os
@@ -1833,3 +1834,46 @@ def test_a_forged_reply_ends_its_own_python_only(forged, part):
     died = pytest.raises(sandbox.InterpreterDied, match="no longer answered")
     with sandbox.Interpreter("bubblewrap", sandbox.Limits(cell=9)) as python, died:
         python.run(f"{code}time.sleep(20)")
+
+
+CROWD = """import os, time
+start = time.monotonic()
+for _ in range(12):
+    if os.fork() == 0:
+        while time.monotonic() - start < 60:
+            pass
+        os._exit(0)
+"""
+
+
+@pytest.mark.parametrize("rest", ["time.sleep(60)", "while 1:\n    pass"], ids=["sleeps", "busy"])
+def test_a_crowd_of_its_own_stops_no_clock(rest):
+    """Waiting for a core counts if it was the notebook's own processes that kept them busy."""
+    import psutil
+
+    def worked(process):
+        return sum(process.cpu_times()[:2])
+
+    with sandbox.Interpreter("bubblewrap", sandbox.Limits(cell=2)) as python:
+        everything = psutil.Process(python.process.pid)
+        before = sum(map(worked, everything.children(recursive=True)))
+        clock = sandbox.Stopwatch(python)
+        assert python.run(CROWD + rest).late
+        work = sum(map(worked, everything.children(recursive=True))) - before
+        assert clock.seconds() >= 0.9 * work / len(os.sched_getaffinity(0))
+
+
+def test_large_replies_do_not_fill_the_graders_own_memory():
+    import psutil
+
+    def now():
+        return psutil.Process().memory_info().rss
+
+    with sandbox.Interpreter("bubblewrap", sandbox.Limits(cell=6)) as python:
+        before, most = now(), 0
+        message = python.send(f"{TALK}\nfor _ in range(8):\n    say('x' * (60 << 20))\n")
+        for _ in range(30):
+            with contextlib.suppress(sandbox.InterpreterDied):
+                python.wait(message, 0.2)
+            most = max(most, now() - before)
+    assert most < 60 << 20, f"{most >> 20} MB"
