@@ -19,7 +19,7 @@ import pytest
 from classroom import __main__ as commands
 from classroom import grading, masters, report, room, sandbox, submissions
 from classroom.wire import Strange, Wire
-from nbformat.v4 import new_code_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 pytestmark = pytest.mark.filterwarnings("ignore:Non-unique cell id")  # students copy cells
 MASTERS = masters.find()
@@ -1877,3 +1877,57 @@ def test_large_replies_do_not_fill_the_graders_own_memory():
                 python.wait(message, 0.2)
             most = max(most, now() - before)
     assert most < 60 << 20, f"{most >> 20} MB"
+
+
+def test_no_file_is_too_much_to_read(small, tmp_path):
+    """A few megabytes may be minutes of work; pictures and outputs do not count."""
+    good = filled(small)
+    good.cells[0].attachments = {"a.png": {"image/png": "A" * (30 << 20)}}
+    good.cells.append(new_code_cell("1", outputs=[new_output("stream", text="A" * (30 << 20))]))
+    files = {
+        "good": nbformat.writes(good),
+        "cells": json.dumps(new_notebook() | {"cells": [new_code_cell("x")] * 30_000}),
+        "long": json.dumps(new_notebook(cells=[new_code_cell("x" * 21_000_000)])),
+        "lists": '{"cells": [], "metadata": {"x": [' + "[]," * 2_000_000 + "[]]}}",
+    }
+    for name, text in files.items():
+        path = tmp_path / f"{name}.ipynb"
+        path.write_text(text)
+        if name == "good":
+            cells = submissions.read(path).cells
+            assert [cell.source for cell in cells] == [cell.source for cell in good.cells]
+            assert list(map(masters.label, cells)) == list(map(masters.label, good.cells))
+            continue
+        code = "import sys; sys.path.insert(0, 'lessons_src'); from classroom import submissions"
+        code += "; from pathlib import Path\ntry:\n"
+        code += f"    submissions.read(Path({str(path)!r}))\nexcept submissions.Unreadable as e:\n"
+        code += "    print(e)\nprint(open('/proc/self/status').read().split('HWM:')[1].split()[0])"
+        run = [sys.executable, "-c", code]
+        done = subprocess.run(run, capture_output=True, text=True, cwd=masters.ROOT)
+        *words, most = done.stdout.split()
+        assert (name == "lists" or "to read" in " ".join(words)) and int(most) < 300_000, (
+            name,
+            done,
+        )
+
+
+def test_no_name_on_moodle_takes_the_number_of_somebody_else(tmp_path):
+    """A folder's number is its last; a loose file's is its first."""
+    for path in [
+        "Ann Lee_77_assignsubmission_file__88_assignsubmission_file_/small.ipynb",
+        "Ben_99_assignsubmission_file_x_77_assignsubmission_file_.ipynb",
+    ]:
+        target = tmp_path / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text("")
+    assert {one.lms_id for one in submissions.find(tmp_path)} == {"88", "99"}
+
+
+@pytest.mark.parametrize("line", ["%tensorflow_version 2.x", "%matplotlib widget", "%nonsense"])
+def test_a_line_for_another_computer_costs_itself_only(small, tmp_path, tests_room, line):
+    answers = {"q1": f"{line}\n{GIVEN['q1']}", "q2": f"{line}\nraise ValueError('mine')"}
+    hand_in(tmp_path / "in", "ann", filled(small, GIVEN | answers))
+    (one,) = submissions.find(tmp_path / "in")
+    result = grading.grade(one, small, tests_room)
+    assert result.points == {"q1": 3, "q2": 0, "q3": 2, "q4": 1, "q5": 2, "why": None}, result
+    assert any("run without its lines" in note and "q1" in note for note in result.notes)
