@@ -1,6 +1,7 @@
 """The classroom: a class of forty hands in, with everything that ever went wrong among them."""
 
 import ast
+import contextlib
 import csv
 import json
 import os
@@ -18,7 +19,7 @@ import pytest
 from classroom import __main__ as commands
 from classroom import grading, masters, report, room, sandbox, submissions
 from classroom.wire import Strange, Wire
-from nbformat.v4 import new_code_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_notebook, new_output
 from nbgrader.utils import is_solution
 
 pytestmark = pytest.mark.filterwarnings("ignore:Non-unique cell id")  # students copy cells
@@ -1801,3 +1802,177 @@ def test_neither_typed_scores_nor_a_model_that_saw_the_test_digits_count(tmp_pat
     assert lost == {"model", "luck", "report"}, (result.points, result.messages)
     assert "agrees with model on" in result.messages["model"]
     assert "first of your scores" in result.messages["luck"]
+
+
+def test_no_notebook_stalls_the_others_by_what_it_says_of_its_class():
+    """Only a plain name in the given line counts: it becomes a part of the tests' code."""
+    master = MASTERS["03-counting"]
+    start = '    number = int(hashlib.sha256(f"'
+    end = ':{who}:{question}".encode()).hexdigest(), 16)'
+    for said, wanted in {
+        "cnn-2027 (a)": "cnn-2027 (a)",
+        "Übung 3": "Übung 3",
+        "{open('/x')}": None,
+        'x" + str(1) + f"': None,
+        "x" * 61: None,
+        start * 40_000: None,
+    }.items():
+        notebook = new_notebook(cells=[new_code_cell(f"# mine\n{start}{said}{end}\n")])
+        assert master.made_for(notebook) == wanted
+        notebook.cells.insert(0, new_code_cell("#" + start.strip() * 40_000))
+        assert master.made_for(notebook) == wanted
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        f"z = {'1 + ' * 6_000}1",
+        f"z = {'-' * 50_000}1",
+        f"z = {'(' * 500}1{')' * 500}",
+        f"z = {'[' * 90_000}",
+        "z = 1\0",
+        f"z = '{chr(0xD800)}'",
+        "z = 1 is 1; '\\d'",
+    ],
+    ids=["sum", "signs", "brackets", "open", "zero", "half a character", "warns"],
+)
+def test_no_cell_is_too_odd_to_be_looked_into(small, tmp_path, tests_room, odd):
+    """It costs its own question at most."""
+    assert masters.uses("x\n" * 500_000) == set()
+    for source in (odd, f"{odd}\nz ="):
+        assert masters.uses(source) <= {"z"} and masters.makes(source) <= {"z"}
+        assert submissions.defined(source) <= {"z"}
+    notebook = filled(small, GIVEN | {"q2": odd})
+    hand_in(tmp_path / "in", "ann", json.dumps(notebook).encode())
+    (one,) = submissions.find(tmp_path / "in")
+    result = grading.grade(one, small, tests_room)
+    assert sum(p or 0 for p in result.points.values()) in (8, 10) and result.final, result
+
+
+# What an honest interpreter never sends: `say` answers a question that nobody asked.
+TALK = """import os, time
+kernel = get_ipython().kernel
+stream = getattr(kernel, "shell_stream", None)
+socket, parent = stream.socket if stream else kernel.shell_socket, kernel.get_parent("shell")
+ident = kernel._shell_parent_ident.get()
+def say(text, parent={"header": {"msg_id": "nobody"}}):
+    content = {"status": "ok", "evalue": text, "user_expressions": {}}
+    kernel.session.send(socket, "execute_reply", content, parent=parent, ident=ident)
+"""
+
+
+def test_no_flood_of_replies_hides_what_is_used_up():
+    limits = sandbox.Limits(memory=2 << 30, cell=20)
+    code = f"{TALK}\nfor _ in range(4):\n    if os.fork() == 0:\n        b = b'x' * (700 << 20)\n"
+    code += "        time.sleep(30)\n        os._exit(0)\nwhile True:\n    say('x')"
+    code += "\n    time.sleep(0.002)"
+    died = pytest.raises(sandbox.InterpreterDied, match="took too much")
+    with sandbox.Interpreter("bubblewrap", limits) as python, died:
+        python.run(code)
+
+
+@pytest.mark.parametrize("part", ["msg_id", "evalue"])
+@pytest.mark.parametrize("forged", ["[" * 90_000 + "]" * 90_000, "[]"], ids=["deep", "a list"])
+def test_a_forged_reply_ends_its_own_python_only(forged, part):
+    code = f"{TALK}\nreal, forged = kernel.session.pack, {forged!r}.encode()\n"
+    code += f"kernel.session.pack = lambda x: forged if {part!r} in x else real(x)\nsay('x')\n"
+    died = pytest.raises(sandbox.InterpreterDied, match="no longer answered")
+    with sandbox.Interpreter("bubblewrap", sandbox.Limits(cell=9)) as python, died:
+        python.run(f"{code}time.sleep(20)")
+
+
+CROWD = """import os, time
+start = time.monotonic()
+for _ in range(12):
+    if os.fork() == 0:
+        while time.monotonic() - start < 60:
+            pass
+        os._exit(0)
+"""
+
+
+@pytest.mark.parametrize("rest", ["time.sleep(60)", "while 1:\n    pass"], ids=["sleeps", "busy"])
+def test_a_crowd_of_its_own_stops_no_clock(rest):
+    """Waiting for a core counts if it was the notebook's own processes that kept them busy."""
+    import psutil
+
+    def worked(process):
+        return sum(process.cpu_times()[:2])
+
+    with sandbox.Interpreter("bubblewrap", sandbox.Limits(cell=2)) as python:
+        everything = psutil.Process(python.process.pid)
+        before = sum(map(worked, everything.children(recursive=True)))
+        clock = sandbox.Stopwatch(python)
+        assert python.run(CROWD + rest).late
+        work = sum(map(worked, everything.children(recursive=True))) - before
+        assert clock.seconds() >= 0.9 * work / len(os.sched_getaffinity(0))
+
+
+def test_large_replies_do_not_fill_the_graders_own_memory():
+    import psutil
+
+    def now():
+        return psutil.Process().memory_info().rss
+
+    with sandbox.Interpreter("bubblewrap", sandbox.Limits(cell=6)) as python:
+        before, most = now(), 0
+        message = python.send(f"{TALK}\nfor _ in range(8):\n    say('x' * (60 << 20))\n")
+        for _ in range(30):
+            with contextlib.suppress(sandbox.InterpreterDied):
+                python.wait(message, 0.2)
+            most = max(most, now() - before)
+    assert most < 60 << 20, f"{most >> 20} MB"
+
+
+def test_no_file_is_too_much_to_read(small, tmp_path):
+    """A few megabytes may be minutes of work; pictures and outputs do not count."""
+    good = filled(small)
+    good.cells[0].attachments = {"a.png": {"image/png": "A" * (30 << 20)}}
+    good.cells.append(new_code_cell("1", outputs=[new_output("stream", text="A" * (30 << 20))]))
+    files = {
+        "good": nbformat.writes(good),
+        "cells": json.dumps(new_notebook() | {"cells": [new_code_cell("x")] * 30_000}),
+        "long": json.dumps(new_notebook(cells=[new_code_cell("x" * 21_000_000)])),
+        "lists": '{"cells": [], "metadata": {"x": [' + "[]," * 2_000_000 + "[]]}}",
+    }
+    for name, text in files.items():
+        path = tmp_path / f"{name}.ipynb"
+        path.write_text(text)
+        if name == "good":
+            cells = submissions.read(path).cells
+            assert [cell.source for cell in cells] == [cell.source for cell in good.cells]
+            assert list(map(masters.label, cells)) == list(map(masters.label, good.cells))
+            continue
+        code = "import sys; sys.path.insert(0, 'lessons_src'); from classroom import submissions"
+        code += "; from pathlib import Path\ntry:\n"
+        code += f"    submissions.read(Path({str(path)!r}))\nexcept submissions.Unreadable as e:\n"
+        code += "    print(e)\nprint(open('/proc/self/status').read().split('HWM:')[1].split()[0])"
+        run = [sys.executable, "-c", code]
+        done = subprocess.run(run, capture_output=True, text=True, cwd=masters.ROOT)
+        *words, most = done.stdout.split()
+        assert (name == "lists" or "to read" in " ".join(words)) and int(most) < 300_000, (
+            name,
+            done,
+        )
+
+
+def test_no_name_on_moodle_takes_the_number_of_somebody_else(tmp_path):
+    """A folder's number is its last; a loose file's is its first."""
+    for path in [
+        "Ann Lee_77_assignsubmission_file__88_assignsubmission_file_/small.ipynb",
+        "Ben_99_assignsubmission_file_x_77_assignsubmission_file_.ipynb",
+    ]:
+        target = tmp_path / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text("")
+    assert {one.lms_id for one in submissions.find(tmp_path)} == {"88", "99"}
+
+
+@pytest.mark.parametrize("line", ["%tensorflow_version 2.x", "%matplotlib widget", "%nonsense"])
+def test_a_line_for_another_computer_costs_itself_only(small, tmp_path, tests_room, line):
+    answers = {"q1": f"{line}\n{GIVEN['q1']}", "q2": f"{line}\nraise ValueError('mine')"}
+    hand_in(tmp_path / "in", "ann", filled(small, GIVEN | answers))
+    (one,) = submissions.find(tmp_path / "in")
+    result = grading.grade(one, small, tests_room)
+    assert result.points == {"q1": 3, "q2": 0, "q3": 2, "q4": 1, "q5": 2, "why": None}, result
+    assert any("run without its lines" in note and "q1" in note for note in result.notes)

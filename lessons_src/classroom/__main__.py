@@ -51,10 +51,9 @@ def grade(options):
     cohort = options.cohort or submissions.which_cohort(found, master, earlier)
     master = replace(master, cohort=cohort)
     kind = sandbox.choose(options.unsafe)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    jobs = options.jobs or cores
+    jobs = options.jobs or sandbox.CORES
     limits = sandbox.Limits(cell=options.cell_seconds, total=options.total_seconds)
-    limits = replace(limits, threads=max(1, cores // jobs))
+    limits = replace(limits, threads=max(1, sandbox.CORES // jobs))
     print(f"{len(found)} submissions to {master.name}, class {master.cohort}, {jobs} at a time.")
     print(f"Sandbox: {kind}; {sandbox.KINDS[kind]}.", flush=True)
     try:

@@ -28,6 +28,7 @@ from .sandbox import InterpreterDied, InterpreterHangs, Limits, Stopwatch
 
 SOURCES = sorted(Path(__file__).parent.glob("*.py"))
 VERSION = hashlib.sha256(b"".join(path.read_bytes() for path in SOURCES)).hexdigest()
+MAGIC = re.compile(r"^[ \t]*[%!](?!%).*$", re.M)  # a line of Jupyter's own, not of Python
 KEPT = 500  # characters of a message
 UNANSWERED = "Not answered."
 MEMORY = 8 << 30  # bytes that one worker may use
@@ -125,7 +126,7 @@ class SubmissionGrader:
             seconds = self.left(math.inf if given else self.most)
             reply = self.python.run(cell.source, seconds=seconds)
             if cell.metadata.owner == "student":
-                reply = self.without_missing(cell, reply)
+                reply = self.without_missing(cell, self.without_magic(cell, reply))
             if is_solution(cell):
                 self.unanswered &= bool(cell.metadata.get("unchanged")) or not cell.source.strip()
             if not reply.ok and not cell.metadata.get("unchanged"):
@@ -133,6 +134,18 @@ class SubmissionGrader:
             if given and label(cell) in self.master.needed:
                 self.result.look |= not reply.ok  # what answers and tests build on
                 self.ask(self.left(), "give", cell.source, self.result.student)
+
+    def without_magic(self, cell, reply):
+        """If a line for the notebook's own computer (`%…`, `!…`) stops the cell, run it without."""
+        rest = MAGIC.sub("", cell.source)
+        if reply.ok or reply.late or rest == cell.source or reply.name in ("", "MemoryError"):
+            return reply
+        again = self.python.run(rest, seconds=self.left(self.most))
+        if again.ok:
+            self.note(f"{where(cell)} was run without its lines that begin with % or !")
+            cell.source = rest
+            self.result.look = True
+        return again if again.ok else reply
 
     def without_missing(self, cell, reply):
         """If a module is missing here, run the cell without the lines that ask for it."""

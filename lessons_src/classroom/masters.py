@@ -10,6 +10,7 @@ import copy
 import os
 import re
 import tempfile
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -27,6 +28,8 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "lessons_src" / "assignments"
 PAGES = ROOT / "book" / "assignments"
 MARK = re.compile(r"\b(BEGIN|END) (SOLUTION|HIDDEN TESTS|MARK SCHEME)\b")
+COHORT = re.compile(r"[^\"'{}\\\x00-\x1f]{1,60}")  # it stands in a string of the tests' code
+LONGEST = 1_000_000  # characters of a cell that is looked into
 ENVIRONMENT = {  # of a notebook that is graded: no log, no GPU, the built-in data
     "TF_CPP_MIN_LOG_LEVEL": "3",
     "CUDA_VISIBLE_DEVICES": "-1",
@@ -58,22 +61,29 @@ def question(cell):
     return label(cell).removesuffix("_t")
 
 
+def parsed(source):
+    """The tree of a cell; an empty one if the cell is no Python, or too long or too deep to read.
+
+    What a student wrote may be anything: `ast.parse` raises five kinds of error.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of `\\d` in a text, `1 is 1`
+            return ast.parse(source if len(source) < LONGEST else "")
+    except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError):
+        return ast.Module([], [])
+
+
 def uses(source):
     """The names that a cell reads."""
-    try:
-        tree = ast.parse(source)
-    except SyntaxError:
-        return set()
+    tree = parsed(source)
     return {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and _loaded(n)}
 
 
 def makes(source):
     """The names that a cell gives to things, for later cells; not those inside of functions."""
-    try:
-        todo = [ast.parse(source)]
-    except SyntaxError:
-        return set()
-    found, inner = set(), (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+    todo, found = [parsed(source)], set()
+    inner = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
     while todo:
         node = todo.pop()
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
@@ -190,9 +200,13 @@ class Master:
         line = re.search(r"^.*@CLASS@.*$", self.path.read_text(encoding="utf-8"), re.M)
         if not line:
             return None
-        wanted = re.escape(line[0].strip()).replace("@CLASS@", "(.*?)")
-        found = re.search(wanted, "\n".join(cell.source for cell in notebook.cells))
-        return found and found[1]
+        start, _, end = line[0].strip().partition("@CLASS@")
+        for text in (line.strip() for cell in notebook.cells for line in cell.source.splitlines()):
+            if text.startswith(start) and text.endswith(end):
+                found = text[len(start) : len(text) - len(end)]
+                if COHORT.fullmatch(found):
+                    return found
+        return None
 
     def model_answer(self, graded_question):
         """What the master itself answers where a person grades."""

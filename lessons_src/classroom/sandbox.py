@@ -20,6 +20,7 @@ from pathlib import Path
 
 import cnnlab
 import psutil
+import zmq
 from jupyter_client import BlockingKernelClient
 from jupyter_client.connect import write_connection_file
 
@@ -33,9 +34,14 @@ KINDS = {
 }
 SYSTEM = ["ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "passwd", "group"]
 SYSTEM += ["localtime", "fonts", "nsswitch.conf", "mime.types", "ssl/certs"]  # of /etc
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 PROCESSES = 200  # of one submission
 WRITABLE = ["/tmp", "/w", "/dev/shm"]  # in bubblewrap; all three lie in memory
 LONG_PATH = 40  # characters; the whole path of a socket must stay below 108
+LARGEST = 10 << 20  # bytes of a reply
+# What comes of reading a reply that was forged.
+SPOILT = AttributeError, KeyError, MemoryError, RecursionError, TypeError, ValueError
+WATCHED = 0.5  # seconds from one look at what it takes to the next
 PATIENCE = 10  # seconds until somebody who was interrupted must have ended
 
 
@@ -197,18 +203,22 @@ def resident(process, fairly=False):
 
 class Stopwatch:
     """Seconds that some interpreters take: those in which the computer was busy with other things
-    do not count, or for a fifth at least."""
+    do not count, or for a fifth at least. What keeps it busy may be an interpreter's own crowd of
+    processes: so those count in which they had all the cores."""
 
     def __init__(self, *interpreters):
         self.interpreters, self.start = interpreters, time.monotonic()
-        self.before = self._waited()
+        self.before = self._waited(), self._worked()
 
     def _waited(self):
         return sum(interpreter.waited() for interpreter in self.interpreters)
 
+    def _worked(self):
+        return sum(interpreter.worked() for interpreter in self.interpreters) / CORES
+
     def seconds(self):
-        wall = time.monotonic() - self.start
-        return max(wall / 5, wall - self._waited() + self.before)
+        wall, (waited, worked) = time.monotonic() - self.start, self.before
+        return max(wall / 5, wall - self._waited() + waited, self._worked() - worked)
 
 
 class Interpreter:
@@ -220,7 +230,9 @@ class Interpreter:
     def __init__(self, kind, limits, student="", inside=None, sees=()):
         self.kind, self.limits, self.student = kind, limits, student
         self.inside, self.sees, self.early = inside, sees, {}  # replies before they were awaited
-        self.waits = {}  # a thread → seconds that it waited for a core
+        self.watched = 0.0  # when, last
+        self.waits, self.works = {}, {}  # a thread, a process → seconds
+        self.python = None  # the process that runs the cells, once it does
 
     def __enter__(self):
         self.folder = tempfile.mkdtemp(prefix="grade-", dir=self.inside)
@@ -253,12 +265,16 @@ class Interpreter:
         )
         self.client = BlockingKernelClient(connection_file=file)
         self.client.load_connection_file()
+        # A longer reply is thrown away, and few wait in line: they would lie in our own memory.
+        self.client.context.setsockopt(zmq.MAXMSGSIZE, LARGEST)
+        self.client.context.setsockopt(zmq.RCVHWM, 4)
         # Nobody listens to what the notebook prints: 50 MB of it cost nothing.
         self.client.start_channels(iopub=False, stdin=False, hb=False)
         self.client.kernel_info()
         try:
             if self._reply(None, 120) is None:
                 raise TimeoutError("Python did not start within two minutes")
+            self.python = self._python()
         except BaseException:
             self.__exit__()
             raise
@@ -291,13 +307,12 @@ class Interpreter:
 
     def watch(self):
         """End a Python whose processes take too much together; the system limits each alone."""
+        self.watched = time.monotonic()
         if self.process.poll() is not None:
             raise InterpreterDied("Python ended")
-        try:
-            processes = [psutil.Process(self.process.pid)]
-            processes += processes[0].children(recursive=True)
-        except psutil.Error:
-            raise InterpreterDied("Python ended") from None
+        processes = self._processes()
+        if not processes:
+            raise InterpreterDied("Python ended")
         memory = sum(map(resident, processes))
         if memory > self.limits.memory:  # what they share was counted for each
             memory = sum(resident(process, fairly=True) for process in processes)
@@ -309,27 +324,48 @@ class Interpreter:
             raise InterpreterDied(f"Python was stopped because it took too much ({much})")
 
     def waited(self):
-        """Seconds for which its processes, together, were kept waiting for a core."""
+        """Seconds for which its Python's threads, together, were kept waiting for a core."""
         with contextlib.suppress(psutil.Error, OSError):
-            parent = psutil.Process(self.process.pid)
-            for process in [parent, *parent.children(recursive=True)]:
-                for task in Path(f"/proc/{process.pid}/task").iterdir():
-                    self.waits[task] = int((task / "schedstat").read_text().split()[1]) / 1e9
+            for task in Path(f"/proc/{self._python().pid}/task").iterdir():
+                self.waits[task] = int((task / "schedstat").read_text().split()[1]) / 1e9
         return sum(self.waits.values())
+
+    def worked(self):
+        """Seconds of one core that its processes, together, took."""
+        for process in self._processes():
+            with contextlib.suppress(psutil.Error):
+                self.works[process] = sum(process.cpu_times()[:2])
+        return sum(self.works.values())
+
+    def _processes(self):
+        """All its processes, the one that was started here first; none if it has ended."""
+        try:
+            first = psutil.Process(self.process.pid)
+            return [first, *first.children(recursive=True)]
+        except psutil.Error:
+            return []
+
+    def _python(self):
+        """The process that runs the cells: at first, the innermost of the sandbox."""
+        process = self.python or psutil.Process(self.process.pid)
+        while self.python is None and (children := process.children()):
+            process = children[0]
+        return process
 
     def _reply(self, message, seconds):
         """The interpreter's answer to a message, or None if it takes longer."""
         clock = Stopwatch(self)
         while (left := seconds - clock.seconds()) > 0:
             try:
-                reply = self.client.get_shell_msg(timeout=min(left, 0.5))
+                reply = self.client.get_shell_msg(timeout=min(left, WATCHED))
+                if message in (None, reply["parent_header"].get("msg_id")):
+                    return reply
             except queue.Empty:
-                self.watch()
-                continue
-            except (ValueError, TypeError, KeyError):  # forged, or spoilt
+                pass
+            except SPOILT:
                 raise InterpreterDied("Python no longer answered") from None
-            if message is None or reply["parent_header"].get("msg_id") == message:
-                return reply
+            if time.monotonic() - self.watched > WATCHED:  # however much it talks
+                self.watch()
         return None
 
     def send(self, source, values=None):
@@ -356,7 +392,7 @@ class Interpreter:
             }
             text = str(content.get("evalue", ""))[:2000]
             return Reply(content["status"] == "ok", str(content.get("ename", "")), text, found)
-        except (AttributeError, KeyError, TypeError):
+        except SPOILT:
             raise InterpreterDied("Python no longer answered") from None
 
     def ended(self, message):

@@ -8,7 +8,10 @@ import csv
 import difflib
 import io
 import json
+import multiprocessing
+import os
 import re
+import resource
 import unicodedata
 import warnings
 from collections import Counter, defaultdict
@@ -19,16 +22,20 @@ from pathlib import Path
 import nbformat
 from nbgrader.utils import is_grade, is_locked, is_solution
 
-from .masters import by_hand, is_test, label, visible
+from .masters import by_hand, is_test, label, parsed, visible
 
+# A file's own name comes last, and may be anything; a folder's first part is the student's own.
 MOODLE = re.compile(r"(?P<name>.+?)_(?P<id>\d+)_assignsubmission_(?:file|onlinetext)_?(?P<file>.*)")
+MOODLE_FOLDER = re.compile(r"(?P<name>.+)_(?P<id>\d+)_assignsubmission_(?:file|onlinetext)_?")
 CANVAS = re.compile(
     r"(?P<name>anon(?=_)|.+?)_(?P<late>LATE_)?(?P<id>\d+|(?<=anon_)\w+?)_(?P<upload>\d+)"
     r"_(?P<file>.+)"
 )
 NUMBERS = re.compile(r"\b(id|number|no|nr|lms|moodle|canvas|sis)\b", re.I)  # columns of a list
 NUMBERED = re.compile(r"(?:-(\d+)| \((\d+)\))?\.ipynb$")  # Canvas and browsers number new versions
-LARGEST = 200_000_000  # bytes
+LARGEST = 200_000_000  # bytes of a file, outputs and all
+LETTERS, CELLS = 20_000_000, 2_000  # of a notebook without its outputs
+READING, READING_SECONDS = 4 << 30, 20  # bytes of memory, and of a core, that reading may take
 
 
 class Unreadable(Exception):
@@ -62,10 +69,13 @@ def find(folder, roster=None, say=lambda text: None):
     for path in sorted(inside(folder).iterdir()):
         if path.name.startswith((".", "__MACOSX")) or path.is_symlink():
             continue
-        match = MOODLE.fullmatch(path.name) or (path.is_file() and CANVAS.fullmatch(path.name))
+        if path.is_dir():
+            match = MOODLE_FOLDER.fullmatch(path.name)
+        else:
+            match = MOODLE.fullmatch(path.name) or CANVAS.fullmatch(path.name)
         if match:
             name, number = match["name"], match["id"]
-            lms = "moodle" if match.re is MOODLE else "canvas"
+            lms = "canvas" if match.re is CANVAS else "moodle"
         elif path.is_dir() or is_notebook(path):
             name, number, lms = path.name if path.is_dir() else path.stem, "", "plain"
         else:
@@ -188,7 +198,55 @@ def enrol(submissions, roster, say):
 
 
 def read(path):
-    """The notebook in a file, whatever its version."""
+    """The notebook in a file, whatever its version: its cells without outputs, and their labels.
+
+    A process of its own reads it, since a small file may be a great deal of work.
+    """
+    context = multiprocessing.get_context("fork")
+    here, there = context.Pipe(duplex=False)
+    process = context.Process(target=_read, args=(path, there), daemon=True)
+    process.start()
+    there.close()
+    try:
+        why, cells = here.recv()
+    except (EOFError, OSError):
+        why, cells = "The file takes too much time or memory to read.", []
+    process.join()
+    if why:
+        raise Unreadable(why)
+    notebook = nbformat.v4.new_notebook()
+    for kind, source, labels in cells:
+        cell = {"cell_type": kind, "source": source, "metadata": {"nbgrader": labels}}
+        notebook.cells.append(nbformat.from_dict(cell))
+    return notebook
+
+
+def _read(path, pipe):
+    """Send what is wrong with a file, and its cells: (type, source, nbgrader's labels)."""
+    for what, most in ((resource.RLIMIT_AS, READING), (resource.RLIMIT_CPU, READING_SECONDS)):
+        most = min(most, hard) if (hard := resource.getrlimit(what)[1]) >= 0 else most
+        resource.setrlimit(what, (most, hard))
+    try:
+        cells = [(cell.cell_type, cell.source, _labels(cell)) for cell in _cells(path)]
+        if len(cells) > CELLS or sum(len(source) for _, source, _ in cells) > LETTERS:
+            raise Unreadable(
+                f"The file is too large to read: more than {CELLS} cells, or {LETTERS / 1e6:g} MB "
+                "without the outputs."
+            )
+        pipe.send(("", cells))
+    except Unreadable as error:
+        pipe.send((str(error), []))
+    finally:
+        pipe.close()
+        os._exit(0)  # nothing of the one that asked is to be ended here
+
+
+def _labels(cell):
+    labels = cell.metadata.get("nbgrader", {})
+    return {name: one for name, one in labels.items() if len(repr(one)) < 200}
+
+
+def _cells(path):
     try:
         if path.stat().st_size > LARGEST:
             raise Unreadable(f"The file has {path.stat().st_size / 1e6:.0f} MB: too large to read.")
@@ -204,6 +262,8 @@ def read(path):
     except (ValueError, RecursionError) as error:
         where = f" (line {error.lineno})" if hasattr(error, "lineno") else ""
         raise Unreadable(f"The file is not a notebook: it is not valid JSON{where}.") from None
+    except MemoryError:
+        raise Unreadable("The file takes too much memory to read.") from None
     if not isinstance(data, dict) or not ("cells" in data or "worksheets" in data):
         raise Unreadable("The file is valid JSON, but it holds no cells: it is not a notebook.")
     try:
@@ -225,7 +285,7 @@ def read(path):
                 raise TypeError
     except Exception:
         raise Unreadable("The file is damaged: its cells are not those of a notebook.") from None
-    return notebook
+    return notebook.cells
 
 
 def likeness(path, template):
@@ -301,10 +361,10 @@ def squeeze(source):
 
 def defined(source):
     """The names that a cell defines."""
-    try:
-        tree = ast.parse(source)
-    except SyntaxError:
-        return set(re.findall(r"^(?:def|class) (\w+)|^(\w+) *=", source, re.M))
+    tree = parsed(source)
+    if not tree.body:  # a mistake in the syntax, say
+        found = re.finditer(r"^(?:def|class) (\w+)|^(\w+) *=", source, re.M)
+        return {match[1] or match[2] for match in found}
     named = (ast.FunctionDef, ast.ClassDef)
     names = {node.name for node in tree.body if isinstance(node, named)}
     stored = (n for n in ast.walk(tree) if isinstance(n, ast.Name))
