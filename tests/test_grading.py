@@ -1113,6 +1113,11 @@ def test_each_sandbox_runs_stops_and_limits(kind, monkeypatch):
         away = "s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.connect(('8.8.8.8', 1))"
         if kind != "unsafe":
             assert "unreachable" in python.run(away).text
+        own_rooms = (
+            "import subprocess; code = subprocess.run(['unshare', '-Urm', 'true']).returncode"
+        )
+        if kind == "bubblewrap" and sandbox.closed():
+            assert python.run(f"{own_rooms}; assert code").ok
         assert python.run("import cnnlab.files").ok
         beside = f"os.listdir({str(masters.FOLDER.parent)!r})"
         seen = ast.literal_eval(python.run("", values={"seen": beside}).values["seen"])

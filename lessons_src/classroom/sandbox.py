@@ -56,6 +56,9 @@ class Limits:
     threads: int = 1
 
 
+_ALONE = ("bwrap", "--unshare-all")
+
+
 class InterpreterDied(Exception):
     """The interpreter ended, or had to be ended, while it ran a cell; the message says why."""
 
@@ -87,9 +90,15 @@ def bwrap_can(option):
     return option in subprocess.run(["bwrap", "--help"], capture_output=True, text=True).stdout
 
 
+@cache
+def closed():
+    """Can bubblewrap forbid a notebook namespaces of its own? In them it could hide memory."""
+    return works(*_ALONE, "--unshare-user", "--disable-userns", "--ro-bind", "/", "/")
+
+
 def choose(unsafe=False):
     """The strongest sandbox of this computer."""
-    if works("bwrap", "--unshare-all", "--ro-bind", "/", "/", "--proc", "/proc"):
+    if works(*_ALONE, "--ro-bind", "/", "/", "--proc", "/proc"):
         return "bubblewrap"
     if works("unshare", "-rn"):
         return "unshare"
@@ -114,7 +123,8 @@ def wrap(kind, limits, folder, sees=()):
         command += ["unshare", "-rn", "--pid", "--fork", "--kill-child"]
     if kind != "bubblewrap":
         return command
-    command += ["bwrap", "--unshare-all", "--die-with-parent", "--new-session"]
+    command += [*_ALONE, "--die-with-parent", "--new-session"]
+    command += ["--unshare-user", "--disable-userns"] if closed() else []
     command += ["--ro-bind", "/usr", "/usr", "--proc", "/proc", "--dev", "/dev"]
     for name in ("bin", "sbin", "lib", "lib64"):
         path = Path("/") / name
