@@ -71,7 +71,9 @@ class Room:
             done = self.python.run(f"exec({code!r})", seconds=120)
             if not done.ok:
                 raise RuntimeError(f"the tests' Python did not start: {done.name} {done.text}")
-        self.python.run(f"{EXAMINER}.begin()")
+        if not self.python.run(f"{EXAMINER}.begin()").ok:
+            self.close()  # what the submission before left must not serve this one
+            raise RuntimeError("the tests' Python did not begin anew")
 
     def ask(self, python, seconds, method, *arguments):
         """(what a method of the examiner gives, was it late) while a submission's Python answers.
