@@ -13,6 +13,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from cnnlab import data, drawings, records
 from cnnlab.files import written_whole
@@ -20,6 +21,8 @@ from cnnlab.models import SYSTEMS, VARIANTS
 from cnnlab.training import LAST_SEED, device_at, diverged, progress, whole
 
 __all__ = ["reproduce"]
+
+STEPS_AT_ONCE = 25  # in one call of TensorFlow; no number changes, and small networks are faster
 
 
 def reproduce(key, *, seed=0, epochs=None, precision="float32", keep=False, folder=records.RESULTS):
@@ -153,6 +156,7 @@ def _untrained(system, recipe, seed):
         optimizer=getattr(keras.optimizers, recipe["optimizer"])(**rate),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
+        steps_per_execution=STEPS_AT_ONCE,
         jit_compile=False,
     )
     return model
@@ -185,12 +189,9 @@ def _train(model, record, images, epochs, draft, saved):
                 model.optimizer.learning_rate = recipe["learning_rate"] * left
             x, y = shown(np.random.default_rng([seed, epoch]))
             history = model.fit(
-                x,
-                y,
-                batch_size=batch_size,
+                _batches(x, y, batch_size),
                 initial_epoch=epoch,
                 epochs=epoch + 1,
-                shuffle=False,
                 callbacks=[line],
                 verbose=0,
             ).history
@@ -225,6 +226,14 @@ def _epoch(x, y, variations):
         return images[order], labels[order]
 
     return shown
+
+
+def _batches(x, y, batch_size):
+    """The examples as they lie, in batches, as a `tf.data.Dataset`."""
+    options = tf.data.Options()
+    # The thread that tunes a dataset sleeps for up to a minute, and an epoch ends when it wakes.
+    options.autotune.enabled = False
+    return tf.data.Dataset.from_tensor_slices((x, y)).batch(batch_size).with_options(options)
 
 
 def _scores(model, x, y, prefix="", halves=False):

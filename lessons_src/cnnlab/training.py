@@ -392,7 +392,8 @@ def progress(epochs, steps, label="", done=0):
 
         def step(batch, logs):
             bar.set_postfix(logs, refresh=False)
-            bar.update()
+            # One call may take several steps, and count beyond the last.
+            bar.update(min(batch + 1, steps) - bar.n % steps)
 
         def end(epoch, logs):
             bar.set_postfix(logs)  # those of the validation, too
