@@ -989,6 +989,81 @@ def test_an_answer_in_a_cell_of_its_own_is_read(small):
     assert "Shared weights." in answer.source
 
 
+PNG = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg"
+)
+
+
+@pytest.mark.parametrize("kind", ["markdown", "raw", "string", "comment", "words", "lost"])
+@pytest.mark.parametrize("place", [0, 1], ids=["before", "after"])
+def test_words_near_their_place_are_read_whatever_cell_they_stand_in(small, kind, place):
+    said = "Weights are shared by all of the places."
+    code = {"string": f'"""{said}"""', "comment": f"# {said}", "words": said}
+    make = new_code_cell if kind in code else nbformat.v4.new_markdown_cell
+    cell = nbformat.v4.new_raw_cell(said) if kind == "raw" else make(code.get(kind, said))
+    notebook = filled(small, GIVEN | {"why": "YOUR ANSWER HERE"})
+    here = at(notebook, "why")
+    notebook.cells.insert(here + place, cell)
+    notebook.cells.insert(here, nbformat.v4.new_markdown_cell("A title."))
+    if kind == "lost":  # the place itself, deleted
+        del notebook.cells[at(notebook, "why")]
+    cells, _ = submissions.fit(notebook, small.template)
+    (answer,) = (cell for cell in cells if masters.by_hand(cell))
+    assert said in answer.source and not answer.metadata.unchanged
+    assert [c for c in cells if c.source == said] == [] or kind == "lost", "words are not run"
+
+
+def test_pictures_and_long_answers_reach_the_person_who_grades(small, tmp_path):
+    """As Jupyter attaches pictures, and as Colab writes them into the text."""
+    notebook = filled(small, GIVEN | {"why": f"![a](data:image/jpeg;base64,{PNG}) " + "w" * 30_000})
+    attached = {"a.png": {"image/png": PNG}, "b.svg": {"image/svg+xml": "<svg/>"}}
+    attached |= {"c.png": {"image/png": "A" * 5_000_000}, "d": {"image/png": '"><script>'}}
+    notebook.cells[at(notebook, "why")].attachments = attached
+    hand_in(tmp_path / "in", "ann", notebook)
+    grade(small, tmp_path / "in", tmp_path / "out")
+    page = (tmp_path / "out" / "report.html").read_text()
+    for kind in ("png", "jpeg"):
+        assert f'src="data:image/{kind};base64,{PNG}"' in page
+    assert page.count("<img") == 2 and "<script" not in page and "img-src data:" in page
+    for said in ("[a picture of 3.8 MB (image/png): see", "(image/svg+xml): see", "(picture 1)"):
+        assert said in page
+    assert re.search(r"\[… 10.\d\d more characters stand in the notebook\]", page)
+
+
+ADDED = {  # what is written into which locked cell, and how
+    "setup edited": "import math\nOPTIONS = [1]\ndef helper(n): return math.floor(n)",
+    "setup copied": "%matplotlib inline\nimport math\ndef helper(n): return math.floor(n)",
+    "q1_t edited": "def helper(n): return int(n)\nassert False\nprint(undefined)",
+    "q1_t copied": "def helper(n): return int(n)",
+}
+
+
+@pytest.mark.parametrize("what", ADDED)
+def test_code_that_was_written_into_a_locked_cell_counts(small, tmp_path, tests_room, what):
+    """Jupyter copies a cell with its label, wherever it is pasted."""
+    name, how = what.split()
+    notebook = filled(small, GIVEN | {"q2": "def output_size(n, k): return helper(n - k + 1)"})
+    place = at(notebook, name)
+    if what == "q1_t edited":
+        notebook.cells[at(notebook, "q1")].source = (
+            GIVEN["q1"].replace("return ", "return helper(") + ")"
+        )
+    if how == "edited":
+        notebook.cells[place].source += "\n" + ADDED[what]
+    else:
+        copied = notebook.cells[place].copy()
+        copied.source = ADDED[what]
+        notebook.cells.insert(at(notebook, "q2"), copied)
+        notebook.cells.insert(at(notebook, "q2"), new_code_cell("early = output_size"))
+        notebook.cells[at(notebook, "q1")].source += "\noutput_size = helper = None"
+    hand_in(tmp_path / "in", "ann", notebook)
+    (one,) = submissions.find(tmp_path / "in")
+    result = grading.grade(one, small, tests_room)
+    assert sum(p or 0 for p in result.points.values()) == 10, result
+    said = "there 2 times" if how == "copied" else "restored"
+    assert len(result.notes) == 1 and said in result.notes[0] and name in result.notes[0]
+
+
 @pytest.mark.parametrize(
     ("to", "more", "said"),
     [

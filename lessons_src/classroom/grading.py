@@ -22,14 +22,14 @@ from nbformat.v4 import new_output
 from nbgrader.utils import determine_grade, is_locked, is_solution
 
 from . import sandbox, submissions
-from .masters import by_hand, is_test, label, makes, question, split, uses, visible
+from .masters import MAGIC, by_hand, is_test, label, makes, question, split, uses, visible
 from .room import Room, TestsDied
 from .sandbox import InterpreterDied, InterpreterHangs, Limits, Stopwatch
 
 SOURCES = sorted(Path(__file__).parent.glob("*.py"))
 VERSION = hashlib.sha256(b"".join(path.read_bytes() for path in SOURCES)).hexdigest()
-MAGIC = re.compile(r"^[ \t]*[%!](?!%).*$", re.M)  # a line of Jupyter's own, not of Python
 KEPT = 500  # characters of a message
+SHOWN, PICTURES = 20_000, 8  # characters, pictures of an answer in words that a page shows
 UNANSWERED = "Not answered."
 MEMORY = 8 << 30  # bytes that one worker may use
 WORKED_OUT = "was worked out for"
@@ -54,6 +54,7 @@ class Result:
     tests: dict = field(default_factory=dict)  # question → which test failed ("hidden 2")
     messages: dict = field(default_factory=dict)  # question → its message
     answers: dict = field(default_factory=dict)  # question → what the student wrote
+    pictures: dict = field(default_factory=dict)  # question → its pictures, as URLs of data
     copied: dict = field(default_factory=dict)  # question → whose numbers the answer is right for
     notes: list = field(default_factory=list)
     seconds: float = 0.0
@@ -186,7 +187,12 @@ class SubmissionGrader:
         points = points if cell.source.strip() else 0.0
         name = question(cell)
         self.result.points[name] = None if points is None else 0.0
-        self.result.answers[name] = cell.source[:20_000] if points is None else ""
+        text, pictures = cell.source, cell.metadata.get("pictures", [])
+        more = f"{len(text) - SHOWN} more characters" if len(text) > SHOWN else ""
+        more += f"{len(pictures) - PICTURES} more pictures" if len(pictures) > PICTURES else ""
+        text = text[:SHOWN] + (f"\n[… {more} stand in the notebook]" if more else "")
+        self.result.answers[name] = text if points is None else ""
+        self.result.pictures[name] = pictures[:PICTURES]
         if points is not None:
             self.result.messages[name] = UNANSWERED
 

@@ -6,6 +6,7 @@ every point, that the unedited copy earns none, and that nothing secret is left 
 """
 
 import ast
+import contextlib
 import copy
 import os
 import re
@@ -30,6 +31,7 @@ PAGES = ROOT / "book" / "assignments"
 MARK = re.compile(r"\b(BEGIN|END) (SOLUTION|HIDDEN TESTS|MARK SCHEME)\b")
 COHORT = re.compile(r"[^\"'{}\\\x00-\x1f]{1,60}")  # it stands in a string of the tests' code
 LONGEST = 1_000_000  # characters of a cell that is looked into
+MAGIC = re.compile(r"^[ \t]*[%!](?!%).*$", re.M)  # a line of Jupyter's own, not of Python
 ENVIRONMENT = {  # of a notebook that is graded: no log, no GPU, the built-in data
     "TF_CPP_MIN_LOG_LEVEL": "3",
     "CUDA_VISIBLE_DEVICES": "-1",
@@ -66,12 +68,13 @@ def parsed(source):
 
     What a student wrote may be anything: `ast.parse` raises five kinds of error.
     """
-    try:
-        with warnings.catch_warnings():
+    source = source if len(source) < LONGEST else ""
+    for text in (source, MAGIC.sub("", source)):
+        wrong = SyntaxError, ValueError, RecursionError, MemoryError, OverflowError
+        with contextlib.suppress(*wrong), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of `\\d` in a text, `1 is 1`
-            return ast.parse(source if len(source) < LONGEST else "")
-    except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError):
-        return ast.Module([], [])
+            return ast.parse(text)
+    return ast.Module([], [])
 
 
 def uses(source):

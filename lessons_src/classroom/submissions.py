@@ -7,6 +7,7 @@ import copy
 import csv
 import difflib
 import io
+import itertools
 import json
 import multiprocessing
 import os
@@ -16,13 +17,12 @@ import unicodedata
 import warnings
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from itertools import zip_longest
 from pathlib import Path
 
 import nbformat
 from nbgrader.utils import is_grade, is_locked, is_solution
 
-from .masters import by_hand, is_test, label, parsed, visible
+from .masters import by_hand, is_test, label, makes, parsed, visible
 
 # A file's own name comes last, and may be anything; a folder's first part is the student's own.
 MOODLE = re.compile(r"(?P<name>.+?)_(?P<id>\d+)_assignsubmission_(?:file|onlinetext)_?(?P<file>.*)")
@@ -35,6 +35,9 @@ NUMBERS = re.compile(r"\b(id|number|no|nr|lms|moodle|canvas|sis)\b", re.I)  # co
 NUMBERED = re.compile(r"(?:-(\d+)| \((\d+)\))?\.ipynb$")  # Canvas and browsers number new versions
 LARGEST = 200_000_000  # bytes of a file, outputs and all
 LETTERS, CELLS = 20_000_000, 2_000  # of a notebook without its outputs
+PICTURE = 4_000_000  # letters of a picture's data
+PICTURE_URL = re.compile(r"data:image/(png|jpeg);base64,[A-Za-z0-9+/]+=*")
+INLINE = re.compile(r"data:(image/[\w.+-]{1,40});base64,([A-Za-z0-9+/=]+)")
 READING, READING_SECONDS = 4 << 30, 20  # bytes of memory, and of a core, that reading may take
 
 
@@ -151,7 +154,9 @@ def read_table(path):
             head = ["student" if cell.lower() == "student" else cell for cell in head]
             rows = [[re.sub("^'(?=[=+@-])", "", cell.strip()) for cell in row] for row in rows]
             return [
-                dict(zip_longest(head, row[: len(head)], fillvalue="")) for row in rows if any(row)
+                dict(itertools.zip_longest(head, row[: len(head)], fillvalue=""))
+                for row in rows
+                if any(row)
             ]
     raise Unreadable(f"The table {path} needs a line of headings, with a column `student`.")
 
@@ -215,20 +220,21 @@ def read(path):
     if why:
         raise Unreadable(why)
     notebook = nbformat.v4.new_notebook()
-    for kind, source, labels in cells:
-        cell = {"cell_type": kind, "source": source, "metadata": {"nbgrader": labels}}
+    for kind, source, labels, pictures in cells:
+        metadata = {"nbgrader": labels, "pictures": pictures}
+        cell = {"cell_type": kind, "source": source, "metadata": metadata}
         notebook.cells.append(nbformat.from_dict(cell))
     return notebook
 
 
 def _read(path, pipe):
-    """Send what is wrong with a file, and its cells: (type, source, nbgrader's labels)."""
+    """Send what is wrong with a file, and its cells: (type, source, labels, pictures)."""
     for what, most in ((resource.RLIMIT_AS, READING), (resource.RLIMIT_CPU, READING_SECONDS)):
         most = min(most, hard) if (hard := resource.getrlimit(what)[1]) >= 0 else most
         resource.setrlimit(what, (most, hard))
     try:
-        cells = [(cell.cell_type, cell.source, _labels(cell)) for cell in _cells(path)]
-        if len(cells) > CELLS or sum(len(source) for _, source, _ in cells) > LETTERS:
+        cells = [(cell.cell_type, *_seen(cell)) for cell in _cells(path)]
+        if len(cells) > CELLS or sum(len(source) for _, source, *_ in cells) > LETTERS:
             raise Unreadable(
                 f"The file is too large to read: more than {CELLS} cells, or {LETTERS / 1e6:g} MB "
                 "without the outputs."
@@ -241,9 +247,26 @@ def _read(path, pipe):
         os._exit(0)  # nothing of the one that asked is to be ended here
 
 
-def _labels(cell):
+def _seen(cell):
+    """A cell's text, its labels and its pictures: as URLs, or in words what no page shows."""
+    pictures, source = [], cell.source
+
+    def keep(kind, data):
+        data = "".join(str(data).split())
+        url = f"data:{kind};base64,{data}"
+        shown = len(data) <= PICTURE and PICTURE_URL.fullmatch(url)
+        words = f"[a picture of {len(data) * 3e-6 / 4:.1f} MB ({kind[:40]}): see the notebook]"
+        pictures.append(url if shown else words)
+        return f"(picture {len(pictures)})"
+
+    if cell.cell_type == "markdown":  # Colab writes pictures into the text
+        source = INLINE.sub(lambda found: keep(found[1], found[2]), source)
+        attached = cell.get("attachments", {})
+        for one in attached.values() if isinstance(attached, dict) else ():
+            for kind, data in one.items() if isinstance(one, dict) else ():
+                keep(kind, data)
     labels = cell.metadata.get("nbgrader", {})
-    return {name: one for name, one in labels.items() if len(repr(one)) < 200}
+    return source, {name: one for name, one in labels.items() if len(repr(one)) < 200}, pictures
 
 
 def _cells(path):
@@ -386,13 +409,10 @@ def fit(notebook, template):
         i = places.get(label(cell))
         if i is not None:
             copies[i].append(j)
-    for i, found in copies.items():
-        match[i] = found[-1]  # as nbgrader does: the last one counts …
-        for j in found:
-            used[j] = i
-        if len(found) > 1 and not is_locked(goal[i]):
-            for j in found[:-1]:
-                del used[j]  # … and the ones before it run, in their places
+    for i, found in copies.items():  # as nbgrader does: the last one counts …
+        if is_locked(goal[i]):  # … or the first that is as it was
+            found.sort(key=lambda j, i=i: squeeze(cells[j].source) != _shown(goal[i]), reverse=True)
+        match[i], used[found[-1]] = found[-1], i  # the others run, in their places
         if len(found) > 1:
             notes.append(f"The cell {label(goal[i])} was there {len(found)} times; all were run.")
     lost = len(cells) and not match
@@ -402,8 +422,7 @@ def fit(notebook, template):
         if j not in used:
             texts[cell.cell_type, squeeze(cell.source)].append(j)
     for i, cell in enumerate(goal):
-        key = cell.cell_type, squeeze(cell.source)
-        shown = cell.cell_type, squeeze(visible(cell.source))
+        key, shown = (cell.cell_type, squeeze(cell.source)), (cell.cell_type, _shown(cell))
         if i not in match and (texts[key] or texts[shown]):
             match[i] = (texts[key] or texts[shown]).pop(0)
             used[match[i]] = i
@@ -450,52 +469,95 @@ def _mended(cells, goal, match, lost):
     gone = [label(goal[i]) for i in tests if i not in match]
     if gone and not lost:
         notes.append(f"Deleted tests were put back: {', '.join(gone)}.")
-    changed = [
-        label(goal[i])
-        for i in tests
-        if i in match
-        and squeeze(cells[match[i]].source)
-        not in (squeeze(visible(goal[i].source)), squeeze(goal[i].source))
-    ]
-    if changed:
-        notes.append(f"Changed tests were restored: {', '.join(changed)}.")
+    locked = {"tests": tests, "cells": [i for i in match if is_locked(goal[i]) and i not in tests]}
+    for kind, places in locked.items():
+        changed = [
+            label(goal[i])
+            for i in places
+            if i in match
+            and squeeze(cells[match[i]].source) not in (_shown(goal[i]), squeeze(goal[i].source))
+        ]
+        if changed:
+            notes.append(f"Changed {kind} were restored: {', '.join(changed)}.")
     missing = [label(goal[i]) for i in answers if i not in match]
     if missing:
         notes.append(f"Answer cells were missing: {', '.join(missing)}.")
     return notes
 
 
+def _shown(cell):
+    """The text of a cell as students see it."""
+    return squeeze(visible(cell.source))
+
+
+def added(source, cell):
+    """What a student wrote into a locked cell, as a text: the statements that neither stand in it
+    nor change what it makes. Of those in a test, the ones that make something."""
+    old, result = parsed(cell.source), []
+    known, names = set(map(ast.unparse, old.body)), makes(cell.source)
+    for statement in parsed(source).body:
+        try:
+            text = ast.unparse(statement)
+        except RecursionError:
+            continue  # so deep that it would not run
+        new = makes(text)
+        if not (text in known or isinstance(statement, ast.Assert) or new & names):
+            result += [text] if new or not is_test(cell) else []
+    return "\n".join(result)
+
+
+def says(cell):
+    """Is there something in a cell for a person to read? In code: a comment or a sentence."""
+    if cell.cell_type != "code" or not cell.source.strip():
+        return bool(cell.source.strip() or cell.metadata.get("pictures"))
+    tree = parsed(cell.source)
+    texts = (n.value for n in ast.walk(tree) if isinstance(n, ast.Constant))
+    return not tree.body or any(isinstance(t, str) and len(t.split()) > 4 for t in texts)
+
+
+def _words(i, cells, goal, match, used):
+    """The student's own cells around an answer in words that belong to it."""
+    code = [k for k in match if goal[k].cell_type == "code"]
+    first = max((match[k] for k in code if k < i), default=-1)
+    last = min((match[k] for k in code if k > i and match[k] > first), default=len(cells))
+    return [j for j in range(first + 1, last) if j not in used and says(cells[j])]
+
+
 def _assembled(cells, goal, match, used):
     """The cells to run, in the template's order; each knows whose it is by `metadata.owner`."""
-    extras, words, current = defaultdict(list), defaultdict(list), -1
+    words = {i: _words(i, cells, goal, match, used) for i, cell in enumerate(goal) if by_hand(cell)}
+    read = {j for found in words.values() for j in found}
+    locked = {label(cell): i for i, cell in enumerate(goal) if is_locked(cell)}
+    extras, current = defaultdict(list), -1
     for j, cell in enumerate(cells):
-        if j in used:
-            current = used[j]
-        elif cell.cell_type == "markdown" and current >= 0 and by_hand(goal[current]):
-            words[current].append(cell.source)  # an answer for a person, in a cell of its own
-        elif cell.cell_type == "code" and cell.source.strip():
-            extras[current].append(_copy(cell, "student", after=current))
+        i, text = used.get(j, locked.get(label(cell))), cell.source
+        if cell.cell_type == "code" and i is not None and is_locked(goal[i]):
+            text = added(text, goal[i])
+        elif j in used or (j in read and not parsed(text).body):
+            text = ""
+        first = j in used and is_test(goal[i])  # what was written into a test stands before it
+        current = used.get(j, current)
+        if cell.cell_type == "code" and text.strip():
+            extras[current - first].append(_copy(cell, "student", text))
     result = extras[-1]
     for i, cell in enumerate(goal):
         mine = _copy(cell, "student" if is_solution(cell) else "assignment")
         if is_solution(cell):
-            mine.metadata.unchanged = i not in match or squeeze(cells[match[i]].source) == squeeze(
-                cell.source
-            )
-            if i in match:
-                mine.source = cells[match[i]].source
-            if words[i]:
-                mine.source = "\n\n".join([mine.source, *words[i]])
+            parts = sorted([*words.get(i, ()), *([match[i]] if i in match else ())])
+            if parts:
+                mine.source = "\n\n".join(cells[j].source for j in parts)
+            pictures = (cells[j].metadata.get("pictures", []) for j in parts)
+            mine.metadata.pictures = [*itertools.chain.from_iterable(pictures)]
+            mine.metadata.unchanged = squeeze(mine.source) == squeeze(cell.source)
         if is_solution(cell) or is_locked(cell) or is_grade(cell) or i in match:
             result.append(mine)
         result += extras[i]
     return result
 
 
-def _copy(cell, owner, after=None):
+def _copy(cell, owner, text=None):
     cell = copy.deepcopy(cell)
-    if after is not None:
-        cell.metadata = nbformat.NotebookNode()
-        cell.cell_type = "code"
+    if text is not None:
+        cell.metadata, cell.source = nbformat.NotebookNode(), text
     cell.metadata.owner = owner
     return cell
