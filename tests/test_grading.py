@@ -1725,6 +1725,36 @@ def test_a_wrong_answer_does_not_spoil_the_numbers_of_the_next_question(tmp_path
     assert lost == ["work"] and result.copied == {}, result
 
 
+ON_Q1 = "def normalise(x): return x / np.sum(x) * conv_params(3, 3, 1, 8) / 80"
+
+
+@pytest.mark.parametrize(
+    ("answers", "lost"),
+    [
+        ({"q1": "def conv_params(*a, **b): return 79", "q3": ON_Q1}, "q1"),
+        ({"q1": "def conv_params(:", "q3": ON_Q1, "q4": "shapes = conv_params(1)"}, "q1 q4"),
+        ({"q1": "def conv_params(*a, **b):\n    while True: pass", "q3": ON_Q1}, "q1"),
+        ({"q1": "def conv_params(*a, **b): return 79", "q3": ON_Q1 + " * 2"}, "q1 q3"),
+        (
+            {"q1": "def conv_params(*a, **b): return 79", "q3": "def normalise(x): return 5"},
+            "q1 q3",
+        ),
+        ({"q2": "output_size = None", "q5": GIVEN["q5"] + "// 3 * output_size(5, 3)"}, "q2"),
+        ({"q1": None, "q3": ON_Q1}, "q1 q3"),
+    ],
+    ids=["wrong", "syntax", "loop", "both", "apart", "value", "unanswered"],
+)
+def test_a_wrong_answer_costs_its_own_question_only(small, tmp_path, tests_room, answers, lost):
+    """What stands on it is tried again with a right one; an answer that is missing is not given."""
+    answers = {name: text for name, text in (GIVEN | answers).items() if text is not None}
+    hand_in(tmp_path / "in", "ann", filled(small, answers))
+    (one,) = submissions.find(tmp_path / "in")
+    result = grading.grade(one, small, tests_room)
+    assert " ".join(name for name in result.points if result.points[name] == 0) == lost, result
+    said = any("q3 was graded with right answers to q1" in note.lower() for note in result.notes)
+    assert said == ("q3" not in lost and "q1" in lost and answers["q3"] == ON_Q1)
+
+
 @pytest.mark.parametrize("master", MASTERS.values(), ids=MASTERS)
 def test_the_messages_of_visible_tests_are_shown(master):
     for cell in filter(masters.is_test, master.student_copy.cells):

@@ -211,10 +211,10 @@ class Master:
                     return found
         return None
 
-    def model_answer(self, graded_question):
-        """What the master itself answers where a person grades."""
+    def model_answer(self, name):
+        """What the master itself answers to a question."""
         for cell in self.notebook.cells:
-            if by_hand(cell) and question(cell) == graded_question:
+            if is_solution(cell) and label(cell) == name:
                 return "\n".join(line for line, _ in split(cell.source) if not MARK.search(line))
         return ""
 
