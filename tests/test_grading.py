@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import nbformat
@@ -905,6 +906,73 @@ def test_a_notebook_is_read_by_its_content(small, tmp_path):
         assert answers == GIVEN
 
 
+def packed(path, **files):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+
+
+def test_a_notebook_in_a_zip_file_is_read(small, tmp_path):
+    """Whatever the file is called, and whatever lies beside the notebook in it."""
+    good, other = nbformat.writes(filled(small)), nbformat.writes(MASTERS["03-counting"].notebook)
+    beside = {"__MACOSX/._small.ipynb": "x", "a/.ipynb_checkpoints/small-checkpoint.ipynb": other}
+    beside |= {"a/.small.ipynb": "x", "a/03-counting.ipynb": other, "a/data.csv": "1,2"}
+    packed(tmp_path / "Ann Lee_1_assignsubmission_file_" / "hw.zip", **{"a/small.ipynb": good})
+    packed(tmp_path / "ben.zip", **{"x.ipynb": good}, **beside)
+    packed(tmp_path / "cem.ipynb", **{"x.ipynb": good})
+    packed(tmp_path / "dua_77_9001_work.zip", **{"x.ipynb.txt": good})
+    class_zip = {f"{n} L_{n}_assignsubmission_file_/small.ipynb": good for n in (5, 6)}
+    packed(tmp_path / "CNN-2027.zip", **class_zip)
+    packed(tmp_path / "nothing.zip", **{"x.txt": good})
+    said = []
+    found = {one.student: one for one in submissions.find(tmp_path, say=said.append)}
+    assert found.keys() == {"Ann Lee", "ben", "cem", "dua"}
+    assert said == ["Not notebooks, and left out: CNN-2027.zip, nothing.zip."]
+    for one in found.values():
+        assert len(one.notes) == 1 and "is a zip file" in one.notes[0]
+        cells = submissions.read(submissions.choose(one.files, small)).cells
+        assert {masters.label(c): c.source for c in cells if masters.is_solution(c)} == GIVEN
+    limits = "bubblewrap", sandbox.Limits()
+    mark = grading.fingerprint(found["ben"], small, *limits)
+    packed(tmp_path / "ben.zip", **{"x.ipynb": good + " "}, **beside)
+    assert grading.fingerprint(found["ben"], small, *limits) != mark, "a new version is graded"
+
+
+@pytest.mark.parametrize("what", ["bomb", "password", "cut", "many", "out", "elsewhere", "long"])
+def test_no_zip_file_does_harm(tmp_path, what):
+    path, outside = tmp_path / "in" / "ann" / "hw.zip", tmp_path / "in" / "x.ipynb"
+    good = nbformat.writes(new_notebook())
+    files = {"x.ipynb": good}
+    if what == "bomb":
+        files = {"x.ipynb": b" " * 300_000_000}
+    elif what == "many":
+        files = {f"{number}.ipynb": "" for number in range(3_000)}
+    elif what == "out":
+        files = {"../../x.ipynb": good}
+    elif what == "elsewhere":
+        files = {str(outside): good}
+    elif what == "long":
+        files = {"x" * 5_000 + ".ipynb": good}
+    packed(path, **files)
+    data = path.read_bytes()
+    if what == "cut":
+        path.write_bytes(data[: len(data) // 2])
+    elif what == "password":  # bit 0 of the flags, in both headers
+        for head, place in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+            at = data.index(head) + place
+            data = data[:at] + b"\1" + data[at + 1 :]
+        path.write_bytes(data)
+    outside.write_text(good)
+    one = next(one for one in submissions.find(tmp_path / "in") if one.student == "ann")
+    said = {"bomb": "more than 200 MB", "password": "has a password"}
+    if what in said:
+        with pytest.raises(submissions.Unreadable, match=said[what]):
+            submissions.read(submissions.choose(one.files, MASTERS["03-counting"]))
+    else:
+        assert one.files == [path] and one.notes == []
+
+
 def test_the_longest_name_and_the_fuller_notebook_win(small, tmp_path):
     hand_in(tmp_path / "in", "ann", filled(small))
     (tmp_path / "in" / "ann" / "small.ipynb").rename(tmp_path / "in" / "ann" / "hw10.ipynb")
@@ -1648,6 +1716,45 @@ def test_neither_deep_folders_nor_a_long_path_end_the_grading(small, tmp_path, m
     assert set(Path("/tmp").glob("grade-*")) <= before and not list(place.iterdir())
 
 
+FILES = """import os, time
+os.chdir({!r})
+for i in range(1_000_000):
+    open(f"{{i}}", "w").close()
+time.sleep(20)
+"""
+
+
+@pytest.mark.parametrize("place", ["/w", "/dev/shm", ""])
+def test_empty_files_are_counted(place):
+    """They take no room, but a disk has names for so many only, and the system keeps them."""
+    limits = sandbox.Limits(file=1 << 28, memory=1 << 28 if place else 8 << 30, cell=60)
+    with sandbox.Interpreter("bubblewrap", sandbox.Limits()) as python:
+        python.limits = limits
+        with pytest.raises(sandbox.InterpreterDied, match="took too much"):
+            python.run(FILES.format(place or python.folder))
+
+
+def test_a_folder_that_nobody_may_read_is_removed_and_ends_nothing(small, tmp_path):
+    """Run by somebody without root's rights, as teachers are."""
+    folder = "os.path.dirname(os.environ['MPLCONFIGDIR'])"
+    shut = f"import os\nos.makedirs({folder} + '/a/b')\nopen({folder} + '/a/b/c', 'w').close()\n"
+    shut += f"os.chmod({folder} + '/a/b', 0); os.chmod({folder} + '/a', 0)\n"
+    worse = shut + f"os.chmod({folder}, 0)\n"
+    for student, text in {"ann": shut, "ben": worse, "cem": ""}.items():
+        hand_in(tmp_path / "in", student, filled(small, GIVEN | {"q1": text + GIVEN["q1"]}))
+    before = set(Path("/tmp").glob("grade-*"))
+    grade(small, tmp_path / "in", tmp_path / "out")
+    totals = {name: row["total"] for name, row in table(tmp_path / "out").items()}
+    assert totals["ann"] == totals["cem"] == "10" and float(totals["ben"]) >= 7, totals
+    assert set(Path("/tmp").glob("grade-*")) <= before
+    code = "import os, sys; from classroom import sandbox; os.setuid(1234)\n"
+    code += "place = sandbox.scratch(); os.makedirs(f'{place}/a/b/c'); os.chmod(f'{place}/a/b', 0)"
+    code += "\nos.chmod(f'{place}/a', 0); sandbox.remove(place); print(os.path.exists(place))"
+    if os.geteuid() == 0:  # root may read everything
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        assert done.stdout == "False\n", done.stderr
+
+
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
 def test_a_stopped_run_writes_the_tables_of_what_is_done(small, tmp_path, sent):
     hand_in(tmp_path / "in", "ann", filled(small))
@@ -1751,8 +1858,33 @@ def test_a_wrong_answer_costs_its_own_question_only(small, tmp_path, tests_room,
     (one,) = submissions.find(tmp_path / "in")
     result = grading.grade(one, small, tests_room)
     assert " ".join(name for name in result.points if result.points[name] == 0) == lost, result
-    said = any("q3 was graded with right answers to q1" in note.lower() for note in result.notes)
-    assert said == ("q3" not in lost and "q1" in lost and answers["q3"] == ON_Q1)
+    said = "The question q3 and those after it had right answers to q1." in result.notes
+    assert said == ("conv_params" in answers["q3"] and "q1" in answers)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from scipy.signal import correlate2d",
+        "def slide(image, kernel):\n    import tensorflow as tf",
+        "__import__('keras')",
+        "import importlib; f = importlib.import_module('cnnlab.conv')",
+        "import math, matplotlib.pyplot, numpy.linalg; text = 'from scipy import signal'",
+        "# no import scipy\nscipy = 'tensorflow'; print('about keras')",
+    ],
+)
+def test_modules_that_an_assignment_does_without_are_named(tmp_path, tests_room, line):
+    """Assignment 1 asks for a convolution of one's own. A person decides."""
+    master = MASTERS["01-convolution-by-hand"]
+    notebook = filled(master, {"slide": line})
+    nbformat.write(notebook, tmp_path / "ann.ipynb")
+    (one,) = submissions.find(tmp_path)
+    result = grading.grade(one, master, tests_room)
+    said = [note for note in result.notes if note.endswith("which this assignment does without.")]
+    modules = [note.split()[4] for note in said]
+    assert modules == [m for m in ("scipy,", "tensorflow,", "keras,", "cnnlab,") if line[0] != "#"
+        and "math" not in line and m[:-1] in line]  # fmt: skip
+    assert result.look == bool(said)
 
 
 @pytest.mark.parametrize("master", MASTERS.values(), ids=MASTERS)
@@ -1883,6 +2015,65 @@ def test_the_solution_earns_every_point_and_the_unedited_copy_none(master, grade
             assert float(rows["best"][name]) == most, rows["best"]["sentence"]
     assert float(rows["none"]["total"]) == 0 and rows["none"]["status"] == "graded"
     assert "wait for a grade by hand" in output
+
+
+def said_by_test(master, name, room, code=""):
+    """What the test `name` says if `code` answers the question; "" if it passes.
+
+    In `room`, a dictionary, is what came before; the cells that are given go there first.
+    """
+    if not room:
+        for cell in master.template.cells:
+            if masters.label(cell) in master.needed:
+                exec(cell.source, room)
+    exec(code, room)
+    (test,) = (c for c in master.template.cells if masters.label(c) == f"{name}_t")
+    try:
+        exec(test.source, room)
+    except AssertionError as error:
+        return str(error)
+    return ""
+
+
+CONVOLUTIONS = {  # the layers between input and logits → what the test of assignment 4 says
+    "C(8, 5, activation='relu'), C(8, 5, activation='relu'), F()": "",
+    "C(8, 5), layers.ReLU(), C(8, 5), layers.Activation('tanh'), F()": "",
+    "C(8, 5), layers.MaxPooling2D(2), C(8, 5), layers.MaxPooling2D(2), F()": "",  # it bends, too
+    "C(8, 5), C(8, 5, activation='relu'), F()": "no bend between",
+    "C(8, 5), layers.AveragePooling2D(2), C(8, 5), layers.ReLU(), F()": "no bend between",
+    "C(8, 5, activation='relu'), C(8, 5), layers.BatchNormalization(), F()": "no bend between",
+    "C(8, 5), C(8, 5), F()": "Your layers are one layer",
+    "keras.Sequential([C(8, 5), C(8, 5, activation='relu')]), F()": "no bend between",
+}
+
+
+@pytest.mark.parametrize("inside", CONVOLUTIONS)
+def test_a_convolution_without_a_bend_is_none(inside):
+    code = "C, F = layers.Conv2D, layers.GlobalAveragePooling2D\ndef build():\n    return "
+    code += f"keras.Sequential([keras.Input((28, 28, 1)), {inside}, layers.Dense(10)])"
+    said = said_by_test(MASTERS["04-a-lenet-of-your-own"], "build", {}, code)
+    assert CONVOLUTIONS[inside] in said and bool(CONVOLUTIONS[inside]) == bool(said)
+
+
+def test_runs_that_share_network_or_digits_with_another_seed_are_told_apart():
+    """Assignment 5: comparisons seed by seed need both to be each seed's own."""
+    master, room = MASTERS["05-diagnose-and-cure-overfitting"], {}
+    said_by_test(master, "epoch", room, master.model_answer("epoch"))
+    for name in ("watch", "shifted", "nothing", "moving"):
+        exec(master.model_answer(name), room)
+    right = {name: list(room[name]) for name in ("nothing", "moving")}
+    for name, change in {"nothing": "None", "moving": "shifted"}.items():
+        assert said_by_test(master, name, room) == ""
+        rest = f"x_val, y_val, 20, 1, change={change})"
+        for run, wanted in {
+            f"watch(network(0), *draw(1), {rest}": "network(1)",
+            f"watch(network(1), *draw(0), {rest}": "draw(1)",
+            f"watch(network(1), digits.x_train[:600], digits.y_train[:600], {rest}": "draw(1)",
+        }.items():
+            room[name] = list(right[name])
+            said = said_by_test(master, name, room, f"{name}[1] = {run}")
+            assert wanted in said, (run, said)
+        room[name] = list(right[name])
 
 
 # Assignment 4: what is not what it should be.

@@ -22,7 +22,7 @@ from nbformat.v4 import new_output
 from nbgrader.utils import determine_grade, is_locked, is_solution
 
 from . import sandbox, submissions
-from .masters import MAGIC, by_hand, is_test, label, makes, question, split, uses, visible
+from .masters import MAGIC, asks_for, by_hand, is_test, label, makes, question, split, uses, visible
 from .room import Room, TestsDied
 from .sandbox import InterpreterDied, InterpreterHangs, Limits, Stopwatch
 
@@ -128,6 +128,9 @@ class SubmissionGrader:
             seconds = self.left(math.inf if given else self.most)
             reply = self.python.run(cell.source, seconds=seconds)
             if cell.metadata.owner == "student":
+                for module in sorted(asks_for(cell.source) & self.master.unwanted):
+                    self.result.look = True
+                    self.note(f"{where(cell)} uses {module}, which this assignment does without")
                 reply = self.without_missing(cell, self.without_magic(cell, reply))
             if is_solution(cell):
                 self.unanswered &= bool(cell.metadata.get("unchanged")) or not cell.source.strip()
@@ -217,6 +220,8 @@ class SubmissionGrader:
         used = set().union(uses(cell.source), *(uses(one.source) for one in mine))
         if not any(makes(right) & used for right in self.wrong.values()):
             return None
+        wrong = ", ".join(self.wrong)
+        self.note(f"the question {question(cell)} and those after it had right answers to {wrong}")
         for source in [*self.wrong.values(), *(one.source for one in mine)]:
             self.python.run(source, seconds=self.left(self.most))
         return self.verdict(cell)
@@ -229,7 +234,6 @@ class SubmissionGrader:
             again, _ = self.with_right_ones(cell) or (verdict, late)
             if again["passed"]:
                 verdict, late = again, False
-                self.note(f"{name} was graded with right answers to {', '.join(self.wrong)}")
             else:
                 self.wrong[name] = self.master.model_answer(name)
         passed = verdict["passed"]
@@ -398,7 +402,7 @@ def rehearse(master, kind):
 def fingerprint(submission, master, kind, limits):
     """Changes whenever the grade could change."""
     parts = hashlib.sha256(VERSION.encode())
-    for path in sorted(submission.files):
+    for path in sorted(set(map(submissions.on_disk, submission.files))):
         parts.update(os.fsencode(path.name))
         try:
             with open(path, "rb") as file:

@@ -100,6 +100,19 @@ def makes(source):
     return found
 
 
+def asks_for(source):
+    """The modules that a cell imports, also by a text: `import_module("scipy.signal")`."""
+    found = set()
+    for node in ast.walk(parsed(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add(node.module or "")
+        elif isinstance(node, ast.Call):
+            found |= {a.value for a in node.args if isinstance(a, ast.Constant)}
+    return {name.split(".")[0] for name in found if isinstance(name, str)}
+
+
 def _loaded(name):
     return isinstance(name.ctx, ast.Load)
 
@@ -185,6 +198,12 @@ class Master:
                 names |= uses(cell.source)
                 found |= set() if is_test(cell) else {label(cell)}
         return found
+
+    @cached_property
+    def unwanted(self):
+        """The modules that answers should do without: tags of its cells, `without-scipy`."""
+        tags = (tag for cell in self.template.cells for tag in cell.metadata.get("tags", ()))
+        return {tag.removeprefix("without-") for tag in tags if tag.startswith("without-")}
 
     @cached_property
     def secrets(self):

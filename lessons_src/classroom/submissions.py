@@ -15,6 +15,8 @@ import re
 import resource
 import unicodedata
 import warnings
+import zipfile
+import zlib
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,12 +35,16 @@ CANVAS = re.compile(
 )
 NUMBERS = re.compile(r"\b(id|number|no|nr|lms|moodle|canvas|sis)\b", re.I)  # columns of a list
 NUMBERED = re.compile(r"(?:-(\d+)| \((\d+)\))?\.ipynb$")  # Canvas and browsers number new versions
+CHECKPOINTS = ".ipynb_checkpoints"
 LARGEST = 200_000_000  # bytes of a file, outputs and all
 LETTERS, CELLS = 20_000_000, 2_000  # of a notebook without its outputs
 PICTURE = 4_000_000  # letters of a picture's data
 PICTURE_URL = re.compile(r"data:image/(png|jpeg);base64,[A-Za-z0-9+/]+=*")
 INLINE = re.compile(r"data:(image/[\w.+-]{1,40});base64,([A-Za-z0-9+/=]+)")
 READING, READING_SECONDS = 4 << 30, 20  # bytes of memory, and of a core, that reading may take
+
+
+DAMAGED = zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError
 
 
 class Unreadable(Exception):
@@ -66,7 +72,7 @@ def find(folder, roster=None, say=lambda text: None):
     if not folder.is_dir():
         raise Unreadable(
             f"There is no folder {folder}. FROM is the folder with the students' notebooks "
-            "(unpack a .zip first)."
+            "(unpack the download first)."
         )
     found, ignored = {}, []
     for path in sorted(inside(folder).iterdir()):
@@ -79,7 +85,7 @@ def find(folder, roster=None, say=lambda text: None):
         if match:
             name, number = match["name"], match["id"]
             lms = "canvas" if match.re is CANVAS else "moodle"
-        elif path.is_dir() or is_notebook(path):
+        elif path.is_dir() or is_notebook(path) or any(map(is_notebook, packed(path))):
             name, number, lms = path.name if path.is_dir() else path.stem, "", "plain"
         else:
             ignored.append(path.name)
@@ -88,7 +94,11 @@ def find(folder, roster=None, say=lambda text: None):
         one = found.setdefault(
             (lms, name, number), Submission(name, name=name, lms=lms, lms_id=number)
         )
-        one.files += [path] if path.is_file() else notebooks(path)
+        for file in [path] if path.is_file() else notebooks(path):
+            inner = packed(file)
+            one.files += inner or [file]
+            if inner:
+                one.notes.append(f"What was handed in is a zip file, {file.name}.")
         if lms == "canvas" and match["late"] and not one.notes:
             one.notes.append("Canvas says: handed in late.")
     if ignored:
@@ -126,7 +136,35 @@ def is_notebook(path):
 def notebooks(folder):
     """The files of one student's folder."""
     paths = [p for p in sorted(folder.rglob("*")) if p.is_file() and not p.is_symlink()]
-    return [p for p in paths if ".ipynb_checkpoints" not in p.parts and p.name[0] != "."]
+    return [p for p in paths if CHECKPOINTS not in p.parts and p.name[0] != "."]
+
+
+def packed(path):
+    """The files in a zip file, as paths below it; none if it is no zip file, or a whole class's."""
+    with contextlib.suppress(OSError, Unreadable):
+        with open(path, "rb") as file:
+            if file.read(4) != b"PK\3\4":
+                return []
+        inside = [Path(path, *Path(name).parts) for name in _apart(_names, path)]
+        forms = MOODLE, CANVAS
+        whole = sum(any(f.fullmatch(x) for f in forms for x in p.parts[-2:]) for p in inside) > 1
+        hidden = [p for p in inside if p.name[0] == "." or {"__MACOSX", CHECKPOINTS} & {*p.parts}]
+        return [] if whole else [p for p in inside if p not in hidden]
+    return []
+
+
+def _names(path):
+    with zipfile.ZipFile(path) as archive:
+        names = [name for name in archive.namelist() if not name.endswith("/")]
+    bad = (len(n) > 1000 or Path(n).is_absolute() or ".." in Path(n).parts for n in names)
+    if len(names) > CELLS or any(bad):
+        raise Unreadable("The zip file holds too many files, or names that lead out of it.")
+    return names
+
+
+def on_disk(path):
+    """The file that holds what is at a path: itself, or the zip file around it."""
+    return next((one for one in path.parents if one.is_file()), path)
 
 
 def read_table(path):
@@ -203,48 +241,56 @@ def enrol(submissions, roster, say):
 
 
 def read(path):
-    """The notebook in a file, whatever its version: its cells without outputs, and their labels.
-
-    A process of its own reads it, since a small file may be a great deal of work.
-    """
-    context = multiprocessing.get_context("fork")
-    here, there = context.Pipe(duplex=False)
-    process = context.Process(target=_read, args=(path, there), daemon=True)
-    process.start()
-    there.close()
-    try:
-        why, cells = here.recv()
-    except (EOFError, OSError):
-        why, cells = "The file takes too much time or memory to read.", []
-    process.join()
-    if why:
-        raise Unreadable(why)
+    """The notebook in a file, whatever its version: its cells without outputs, and their labels."""
     notebook = nbformat.v4.new_notebook()
-    for kind, source, labels, pictures in cells:
+    for kind, source, labels, pictures in _apart(_contents, path):
         metadata = {"nbgrader": labels, "pictures": pictures}
         cell = {"cell_type": kind, "source": source, "metadata": metadata}
         notebook.cells.append(nbformat.from_dict(cell))
     return notebook
 
 
-def _read(path, pipe):
-    """Send what is wrong with a file, and its cells: (type, source, labels, pictures)."""
+def _apart(work, path):
+    """What `work` finds in a file, in a process of its own, since a small file may be a great deal
+    of work. Raises Unreadable."""
+    context = multiprocessing.get_context("fork")
+    here, there = context.Pipe(duplex=False)
+    process = context.Process(target=_limited, args=(work, path, there), daemon=True)
+    process.start()
+    there.close()
+    try:
+        why, found = here.recv()
+    except (EOFError, OSError):
+        why, found = "The file takes too much time or memory to read.", None
+    process.join()
+    if why:
+        raise Unreadable(why)
+    return found
+
+
+def _limited(work, path, pipe):
+    """Send what is wrong with a file, and what was found in it."""
     for what, most in ((resource.RLIMIT_AS, READING), (resource.RLIMIT_CPU, READING_SECONDS)):
         most = min(most, hard) if (hard := resource.getrlimit(what)[1]) >= 0 else most
         resource.setrlimit(what, (most, hard))
     try:
-        cells = [(cell.cell_type, *_seen(cell)) for cell in _cells(path)]
-        if len(cells) > CELLS or sum(len(source) for _, source, *_ in cells) > LETTERS:
-            raise Unreadable(
-                f"The file is too large to read: more than {CELLS} cells, or {LETTERS / 1e6:g} MB "
-                "without the outputs."
-            )
-        pipe.send(("", cells))
+        pipe.send(("", work(path)))
     except Unreadable as error:
-        pipe.send((str(error), []))
+        pipe.send((str(error), None))
     finally:
         pipe.close()
         os._exit(0)  # nothing of the one that asked is to be ended here
+
+
+def _contents(path):
+    """The cells of a notebook: (type, source, labels, pictures)."""
+    cells = [(cell.cell_type, *_seen(cell)) for cell in _cells(path)]
+    if len(cells) > CELLS or sum(len(source) for _, source, *_ in cells) > LETTERS:
+        raise Unreadable(
+            f"The file is too large to read: more than {CELLS} cells, or {LETTERS / 1e6:g} MB "
+            "without the outputs."
+        )
+    return cells
 
 
 def _seen(cell):
@@ -269,13 +315,31 @@ def _seen(cell):
     return source, {name: one for name, one in labels.items() if len(repr(one)) < 200}, pictures
 
 
+@contextlib.contextmanager
+def _opened(path):
+    """A file, in a zip file or not."""
+    around = on_disk(path)
+    if around == path:
+        with open(path, "rb") as file:
+            yield file
+        return
+    with zipfile.ZipFile(around) as archive:
+        (*_, name) = (name for name in archive.namelist() if Path(around, name) == path)
+        with archive.open(name) as file:
+            yield file
+
+
 def _cells(path):
     try:
-        if path.stat().st_size > LARGEST:
-            raise Unreadable(f"The file has {path.stat().st_size / 1e6:.0f} MB: too large to read.")
-        text = path.read_bytes()
+        with _opened(path) as file:
+            text = file.read(LARGEST + 1)
     except OSError as error:
         raise Unreadable(f"The file cannot be read: {error.strerror}.") from None
+    except DAMAGED:
+        why = "it is damaged, or has a password"
+        raise Unreadable(f"The zip file cannot be unpacked: {why}.") from None
+    if len(text) > LARGEST:
+        raise Unreadable(f"The file has more than {LARGEST / 1e6:.0f} MB: too large to read.")
     if not text:
         raise Unreadable("The file is empty (0 bytes).")
     try:
