@@ -1081,6 +1081,17 @@ def test_words_near_their_place_are_read_whatever_cell_they_stand_in(small, kind
     assert [c for c in cells if c.source == said] == [] or kind == "lost", "words are not run"
 
 
+def test_a_copy_of_a_given_cell_moves_nothing(small):
+    """It is pasted at the end; the student's own cells stay in their places."""
+    notebook = filled(small)
+    setup = at(notebook, "setup")
+    notebook.cells.insert(setup + 1, new_code_cell("own = np.pi"))
+    notebook.cells.append(notebook.cells[setup].copy())
+    cells, _ = submissions.fit(notebook, small.template)
+    order = [masters.label(c) or c.source for c in cells if c.cell_type == "code"]
+    assert order.index("own = np.pi") == order.index("setup") + 1 == order.index("q1") - 1
+
+
 def test_pictures_and_long_answers_reach_the_person_who_grades(small, tmp_path):
     """As Jupyter attaches pictures, and as Colab writes them into the text."""
     notebook = filled(small, GIVEN | {"why": f"![a](data:image/jpeg;base64,{PNG}) " + "w" * 30_000})

@@ -29,7 +29,7 @@ from .sandbox import InterpreterDied, InterpreterHangs, Limits, Stopwatch
 SOURCES = sorted(Path(__file__).parent.glob("*.py"))
 VERSION = hashlib.sha256(b"".join(path.read_bytes() for path in SOURCES)).hexdigest()
 KEPT = 500  # characters of a message
-SHOWN, PICTURES = 20_000, 8  # characters, pictures of an answer in words that a page shows
+SHOWN = 20_000  # characters of an answer in words
 UNANSWERED = "Not answered."
 MEMORY = 8 << 30  # bytes that one worker may use
 WORKED_OUT = "was worked out for"
@@ -191,12 +191,10 @@ class SubmissionGrader:
         points = points if cell.source.strip() else 0.0
         name = question(cell)
         self.result.points[name] = None if points is None else 0.0
-        text, pictures = cell.source, cell.metadata.get("pictures", [])
-        more = f"{len(text) - SHOWN} more characters" if len(text) > SHOWN else ""
-        more += f"{len(pictures) - PICTURES} more pictures" if len(pictures) > PICTURES else ""
-        text = text[:SHOWN] + (f"\n[… {more} stand in the notebook]" if more else "")
-        self.result.answers[name] = text if points is None else ""
-        self.result.pictures[name] = pictures[:PICTURES]
+        more = len(cell.source) - SHOWN
+        end = f"\n[… {more} more characters stand in the notebook]" if more > 0 else ""
+        self.result.answers[name] = cell.source[:SHOWN] + end if points is None else ""
+        self.result.pictures[name] = cell.metadata.get("pictures", [])
         if points is not None:
             self.result.messages[name] = UNANSWERED
 

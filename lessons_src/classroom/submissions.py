@@ -7,7 +7,6 @@ import copy
 import csv
 import difflib
 import io
-import itertools
 import json
 import multiprocessing
 import os
@@ -19,6 +18,7 @@ import zipfile
 import zlib
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 
 import nbformat
@@ -141,25 +141,21 @@ def notebooks(folder):
 
 def packed(path):
     """The files in a zip file, as paths below it; none if it is no zip file, or a whole class's."""
-    with contextlib.suppress(OSError, Unreadable):
-        with open(path, "rb") as file:
-            if file.read(4) != b"PK\3\4":
-                return []
-        inside = [Path(path, *Path(name).parts) for name in _apart(_names, path)]
-        forms = MOODLE, CANVAS
-        whole = sum(any(f.fullmatch(x) for f in forms for x in p.parts[-2:]) for p in inside) > 1
-        hidden = [p for p in inside if p.name[0] == "." or {"__MACOSX", CHECKPOINTS} & {*p.parts}]
-        return [] if whole else [p for p in inside if p not in hidden]
+    with contextlib.suppress(OSError, Unreadable), open(path, "rb") as file:
+        return _apart(_packed, path) if file.read(4) == b"PK\3\4" else []
     return []
 
 
-def _names(path):
+def _packed(path):
     with zipfile.ZipFile(path) as archive:
-        names = [name for name in archive.namelist() if not name.endswith("/")]
-    bad = (len(n) > 1000 or Path(n).is_absolute() or ".." in Path(n).parts for n in names)
-    if len(names) > CELLS or any(bad):
-        raise Unreadable("The zip file holds too many files, or names that lead out of it.")
-    return names
+        inside = [Path(name) for name in archive.namelist() if not name.endswith("/")]
+    forms = MOODLE, CANVAS
+    whole = sum(any(f.fullmatch(x) for f in forms for x in p.parts[-2:]) for p in inside) > 1
+    out = (p.is_absolute() or ".." in p.parts or len(str(p)) > 1000 for p in inside)
+    if whole or any(out) or len(inside) > CELLS:
+        return []
+    hidden = {"__MACOSX", CHECKPOINTS}
+    return [path / p for p in inside if p.name[:1] != "." and not hidden & {*p.parts}]
 
 
 def on_disk(path):
@@ -192,9 +188,7 @@ def read_table(path):
             head = ["student" if cell.lower() == "student" else cell for cell in head]
             rows = [[re.sub("^'(?=[=+@-])", "", cell.strip()) for cell in row] for row in rows]
             return [
-                dict(itertools.zip_longest(head, row[: len(head)], fillvalue=""))
-                for row in rows
-                if any(row)
+                dict(zip_longest(head, row[: len(head)], fillvalue="")) for row in rows if any(row)
             ]
     raise Unreadable(f"The table {path} needs a line of headings, with a column `student`.")
 
@@ -315,23 +309,13 @@ def _seen(cell):
     return source, {name: one for name, one in labels.items() if len(repr(one)) < 200}, pictures
 
 
-@contextlib.contextmanager
-def _opened(path):
-    """A file, in a zip file or not."""
-    around = on_disk(path)
-    if around == path:
-        with open(path, "rb") as file:
-            yield file
-        return
-    with zipfile.ZipFile(around) as archive:
-        (*_, name) = (name for name in archive.namelist() if Path(around, name) == path)
-        with archive.open(name) as file:
-            yield file
-
-
 def _cells(path):
     try:
-        with _opened(path) as file:
+        with open(around := on_disk(path), "rb") as file:
+            if around != path:
+                archive = zipfile.ZipFile(file)
+                names = [name for name in archive.namelist() if Path(around, name) == path]
+                file = archive.open(names[-1])
             text = file.read(LARGEST + 1)
     except OSError as error:
         raise Unreadable(f"The file cannot be read: {error.strerror}.") from None
@@ -475,7 +459,7 @@ def fit(notebook, template):
             copies[i].append(j)
     for i, found in copies.items():  # as nbgrader does: the last one counts …
         if is_locked(goal[i]):  # … or the first that is as it was
-            found.sort(key=lambda j, i=i: squeeze(cells[j].source) != _shown(goal[i]), reverse=True)
+            found.sort(key=lambda j, i=i: (squeeze(cells[j].source) == _shown(goal[i]), -j))
         match[i], used[found[-1]] = found[-1], i  # the others run, in their places
         if len(found) > 1:
             notes.append(f"The cell {label(goal[i])} was there {len(found)} times; all were run.")
@@ -610,8 +594,8 @@ def _assembled(cells, goal, match, used):
             parts = sorted([*words.get(i, ()), *([match[i]] if i in match else ())])
             if parts:
                 mine.source = "\n\n".join(cells[j].source for j in parts)
-            pictures = (cells[j].metadata.get("pictures", []) for j in parts)
-            mine.metadata.pictures = [*itertools.chain.from_iterable(pictures)]
+            seen = [cells[j].metadata.get("pictures", ()) for j in parts]
+            mine.metadata.pictures = [one for pictures in seen for one in pictures]
             mine.metadata.unchanged = squeeze(mine.source) == squeeze(cell.source)
         if is_solution(cell) or is_locked(cell) or is_grade(cell) or i in match:
             result.append(mine)
