@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import nbformat
@@ -905,6 +906,73 @@ def test_a_notebook_is_read_by_its_content(small, tmp_path):
         assert answers == GIVEN
 
 
+def packed(path, **files):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+
+
+def test_a_notebook_in_a_zip_file_is_read(small, tmp_path):
+    """Whatever the file is called, and whatever lies beside the notebook in it."""
+    good, other = nbformat.writes(filled(small)), nbformat.writes(MASTERS["03-counting"].notebook)
+    beside = {"__MACOSX/._small.ipynb": "x", "a/.ipynb_checkpoints/small-checkpoint.ipynb": other}
+    beside |= {"a/.small.ipynb": "x", "a/03-counting.ipynb": other, "a/data.csv": "1,2"}
+    packed(tmp_path / "Ann Lee_1_assignsubmission_file_" / "hw.zip", **{"a/small.ipynb": good})
+    packed(tmp_path / "ben.zip", **{"x.ipynb": good}, **beside)
+    packed(tmp_path / "cem.ipynb", **{"x.ipynb": good})
+    packed(tmp_path / "dua_77_9001_work.zip", **{"x.ipynb.txt": good})
+    class_zip = {f"{n} L_{n}_assignsubmission_file_/small.ipynb": good for n in (5, 6)}
+    packed(tmp_path / "CNN-2027.zip", **class_zip)
+    packed(tmp_path / "nothing.zip", **{"x.txt": good})
+    said = []
+    found = {one.student: one for one in submissions.find(tmp_path, say=said.append)}
+    assert found.keys() == {"Ann Lee", "ben", "cem", "dua"}
+    assert said == ["Not notebooks, and left out: CNN-2027.zip, nothing.zip."]
+    for one in found.values():
+        assert len(one.notes) == 1 and "is a zip file" in one.notes[0]
+        cells = submissions.read(submissions.choose(one.files, small)).cells
+        assert {masters.label(c): c.source for c in cells if masters.is_solution(c)} == GIVEN
+    limits = "bubblewrap", sandbox.Limits()
+    mark = grading.fingerprint(found["ben"], small, *limits)
+    packed(tmp_path / "ben.zip", **{"x.ipynb": good + " "}, **beside)
+    assert grading.fingerprint(found["ben"], small, *limits) != mark, "a new version is graded"
+
+
+@pytest.mark.parametrize("what", ["bomb", "password", "cut", "many", "out", "elsewhere", "long"])
+def test_no_zip_file_does_harm(tmp_path, what):
+    path, outside = tmp_path / "in" / "ann" / "hw.zip", tmp_path / "in" / "x.ipynb"
+    good = nbformat.writes(new_notebook())
+    files = {"x.ipynb": good}
+    if what == "bomb":
+        files = {"x.ipynb": b" " * 300_000_000}
+    elif what == "many":
+        files = {f"{number}.ipynb": "" for number in range(3_000)}
+    elif what == "out":
+        files = {"../../x.ipynb": good}
+    elif what == "elsewhere":
+        files = {str(outside): good}
+    elif what == "long":
+        files = {"x" * 5_000 + ".ipynb": good}
+    packed(path, **files)
+    data = path.read_bytes()
+    if what == "cut":
+        path.write_bytes(data[: len(data) // 2])
+    elif what == "password":  # bit 0 of the flags, in both headers
+        for head, place in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+            at = data.index(head) + place
+            data = data[:at] + b"\1" + data[at + 1 :]
+        path.write_bytes(data)
+    outside.write_text(good)
+    one = next(one for one in submissions.find(tmp_path / "in") if one.student == "ann")
+    said = {"bomb": "more than 200 MB", "password": "has a password"}
+    if what in said:
+        with pytest.raises(submissions.Unreadable, match=said[what]):
+            submissions.read(submissions.choose(one.files, MASTERS["03-counting"]))
+    else:
+        assert one.files == [path] and one.notes == []
+
+
 def test_the_longest_name_and_the_fuller_notebook_win(small, tmp_path):
     hand_in(tmp_path / "in", "ann", filled(small))
     (tmp_path / "in" / "ann" / "small.ipynb").rename(tmp_path / "in" / "ann" / "hw10.ipynb")
@@ -987,6 +1055,92 @@ def test_an_answer_in_a_cell_of_its_own_is_read(small):
     cells, _ = submissions.fit(notebook, small.template)
     (answer,) = (cell for cell in cells if masters.by_hand(cell))
     assert "Shared weights." in answer.source
+
+
+PNG = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg"
+)
+
+
+@pytest.mark.parametrize("kind", ["markdown", "raw", "string", "comment", "words", "lost"])
+@pytest.mark.parametrize("place", [0, 1], ids=["before", "after"])
+def test_words_near_their_place_are_read_whatever_cell_they_stand_in(small, kind, place):
+    said = "Weights are shared by all of the places."
+    code = {"string": f'"""{said}"""', "comment": f"# {said}", "words": said}
+    make = new_code_cell if kind in code else nbformat.v4.new_markdown_cell
+    cell = nbformat.v4.new_raw_cell(said) if kind == "raw" else make(code.get(kind, said))
+    notebook = filled(small, GIVEN | {"why": "YOUR ANSWER HERE"})
+    here = at(notebook, "why")
+    notebook.cells.insert(here + place, cell)
+    notebook.cells.insert(here, nbformat.v4.new_markdown_cell("A title."))
+    if kind == "lost":  # the place itself, deleted
+        del notebook.cells[at(notebook, "why")]
+    cells, _ = submissions.fit(notebook, small.template)
+    (answer,) = (cell for cell in cells if masters.by_hand(cell))
+    assert said in answer.source and not answer.metadata.unchanged
+    assert [c for c in cells if c.source == said] == [] or kind == "lost", "words are not run"
+
+
+def test_a_copy_of_a_given_cell_moves_nothing(small):
+    """It is pasted at the end; the student's own cells stay in their places."""
+    notebook = filled(small)
+    setup = at(notebook, "setup")
+    notebook.cells.insert(setup + 1, new_code_cell("own = np.pi"))
+    notebook.cells.append(notebook.cells[setup].copy())
+    cells, _ = submissions.fit(notebook, small.template)
+    order = [masters.label(c) or c.source for c in cells if c.cell_type == "code"]
+    assert order.index("own = np.pi") == order.index("setup") + 1 == order.index("q1") - 1
+
+
+def test_pictures_and_long_answers_reach_the_person_who_grades(small, tmp_path):
+    """As Jupyter attaches pictures, and as Colab writes them into the text."""
+    notebook = filled(small, GIVEN | {"why": f"![a](data:image/jpeg;base64,{PNG}) " + "w" * 30_000})
+    attached = {"a.png": {"image/png": PNG}, "b.svg": {"image/svg+xml": "<svg/>"}}
+    attached |= {"c.png": {"image/png": "A" * 5_000_000}, "d": {"image/png": '"><script>'}}
+    notebook.cells[at(notebook, "why")].attachments = attached
+    hand_in(tmp_path / "in", "ann", notebook)
+    grade(small, tmp_path / "in", tmp_path / "out")
+    page = (tmp_path / "out" / "report.html").read_text()
+    for kind in ("png", "jpeg"):
+        assert f'src="data:image/{kind};base64,{PNG}"' in page
+    assert page.count("<img") == 2 and "<script" not in page and "img-src data:" in page
+    for said in ("[a picture of 3.8 MB (image/png): see", "(image/svg+xml): see", "(picture 1)"):
+        assert said in page
+    assert re.search(r"\[… 10.\d\d more characters stand in the notebook\]", page)
+
+
+ADDED = {  # what is written into which locked cell, and how
+    "setup edited": "import math\nOPTIONS = [1]\ndef helper(n): return math.floor(n)",
+    "setup copied": "%matplotlib inline\nimport math\ndef helper(n): return math.floor(n)",
+    "q1_t edited": "def helper(n): return int(n)\nassert False\nprint(undefined)",
+    "q1_t copied": "def helper(n): return int(n)",
+}
+
+
+@pytest.mark.parametrize("what", ADDED)
+def test_code_that_was_written_into_a_locked_cell_counts(small, tmp_path, tests_room, what):
+    """Jupyter copies a cell with its label, wherever it is pasted."""
+    name, how = what.split()
+    notebook = filled(small, GIVEN | {"q2": "def output_size(n, k): return helper(n - k + 1)"})
+    place = at(notebook, name)
+    if what == "q1_t edited":
+        notebook.cells[at(notebook, "q1")].source = (
+            GIVEN["q1"].replace("return ", "return helper(") + ")"
+        )
+    if how == "edited":
+        notebook.cells[place].source += "\n" + ADDED[what]
+    else:
+        copied = notebook.cells[place].copy()
+        copied.source = ADDED[what]
+        notebook.cells.insert(at(notebook, "q2"), copied)
+        notebook.cells.insert(at(notebook, "q2"), new_code_cell("early = output_size"))
+        notebook.cells[at(notebook, "q1")].source += "\noutput_size = helper = None"
+    hand_in(tmp_path / "in", "ann", notebook)
+    (one,) = submissions.find(tmp_path / "in")
+    result = grading.grade(one, small, tests_room)
+    assert sum(p or 0 for p in result.points.values()) == 10, result
+    said = "there 2 times" if how == "copied" else "restored"
+    assert len(result.notes) == 1 and said in result.notes[0] and name in result.notes[0]
 
 
 @pytest.mark.parametrize(
@@ -1573,6 +1727,45 @@ def test_neither_deep_folders_nor_a_long_path_end_the_grading(small, tmp_path, m
     assert set(Path("/tmp").glob("grade-*")) <= before and not list(place.iterdir())
 
 
+FILES = """import os, time
+os.chdir({!r})
+for i in range(1_000_000):
+    open(f"{{i}}", "w").close()
+time.sleep(20)
+"""
+
+
+@pytest.mark.parametrize("place", ["/w", "/dev/shm", ""])
+def test_empty_files_are_counted(place):
+    """They take no room, but a disk has names for so many only, and the system keeps them."""
+    limits = sandbox.Limits(file=1 << 28, memory=1 << 28 if place else 8 << 30, cell=60)
+    with sandbox.Interpreter("bubblewrap", sandbox.Limits()) as python:
+        python.limits = limits
+        with pytest.raises(sandbox.InterpreterDied, match="took too much"):
+            python.run(FILES.format(place or python.folder))
+
+
+def test_a_folder_that_nobody_may_read_is_removed_and_ends_nothing(small, tmp_path):
+    """Run by somebody without root's rights, as teachers are."""
+    folder = "os.path.dirname(os.environ['MPLCONFIGDIR'])"
+    shut = f"import os\nos.makedirs({folder} + '/a/b')\nopen({folder} + '/a/b/c', 'w').close()\n"
+    shut += f"os.chmod({folder} + '/a/b', 0); os.chmod({folder} + '/a', 0)\n"
+    worse = shut + f"os.chmod({folder}, 0)\n"
+    for student, text in {"ann": shut, "ben": worse, "cem": ""}.items():
+        hand_in(tmp_path / "in", student, filled(small, GIVEN | {"q1": text + GIVEN["q1"]}))
+    before = set(Path("/tmp").glob("grade-*"))
+    grade(small, tmp_path / "in", tmp_path / "out")
+    totals = {name: row["total"] for name, row in table(tmp_path / "out").items()}
+    assert totals["ann"] == totals["cem"] == "10" and float(totals["ben"]) >= 7, totals
+    assert set(Path("/tmp").glob("grade-*")) <= before
+    code = "import os, sys; from classroom import sandbox; os.setuid(1234)\n"
+    code += "place = sandbox.scratch(); os.makedirs(f'{place}/a/b/c'); os.chmod(f'{place}/a/b', 0)"
+    code += "\nos.chmod(f'{place}/a', 0); sandbox.remove(place); print(os.path.exists(place))"
+    if os.geteuid() == 0:  # root may read everything
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        assert done.stdout == "False\n", done.stderr
+
+
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
 def test_a_stopped_run_writes_the_tables_of_what_is_done(small, tmp_path, sent):
     hand_in(tmp_path / "in", "ann", filled(small))
@@ -1648,6 +1841,61 @@ def test_a_wrong_answer_does_not_spoil_the_numbers_of_the_next_question(tmp_path
     result = graded(one, master, others=["ann", "ben", "cem"])
     lost = [name for name, most in master.points.items() if result.points[name] not in (most, None)]
     assert lost == ["work"] and result.copied == {}, result
+
+
+ON_Q1 = "def normalise(x): return x / np.sum(x) * conv_params(3, 3, 1, 8) / 80"
+
+
+@pytest.mark.parametrize(
+    ("answers", "lost"),
+    [
+        ({"q1": "def conv_params(*a, **b): return 79", "q3": ON_Q1}, "q1"),
+        ({"q1": "def conv_params(:", "q3": ON_Q1, "q4": "shapes = conv_params(1)"}, "q1 q4"),
+        ({"q1": "def conv_params(*a, **b):\n    while True: pass", "q3": ON_Q1}, "q1"),
+        ({"q1": "def conv_params(*a, **b): return 79", "q3": ON_Q1 + " * 2"}, "q1 q3"),
+        (
+            {"q1": "def conv_params(*a, **b): return 79", "q3": "def normalise(x): return 5"},
+            "q1 q3",
+        ),
+        ({"q2": "output_size = None", "q5": GIVEN["q5"] + "// 3 * output_size(5, 3)"}, "q2"),
+        ({"q1": None, "q3": ON_Q1}, "q1 q3"),
+    ],
+    ids=["wrong", "syntax", "loop", "both", "apart", "value", "unanswered"],
+)
+def test_a_wrong_answer_costs_its_own_question_only(small, tmp_path, tests_room, answers, lost):
+    """What stands on it is tried again with a right one; an answer that is missing is not given."""
+    answers = {name: text for name, text in (GIVEN | answers).items() if text is not None}
+    hand_in(tmp_path / "in", "ann", filled(small, answers))
+    (one,) = submissions.find(tmp_path / "in")
+    result = grading.grade(one, small, tests_room)
+    assert " ".join(name for name in result.points if result.points[name] == 0) == lost, result
+    said = "The question q3 and those after it had right answers to q1." in result.notes
+    assert said == ("conv_params" in answers["q3"] and "q1" in answers)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from scipy.signal import correlate2d",
+        "def slide(image, kernel):\n    import tensorflow as tf",
+        "__import__('keras')",
+        "import importlib; f = importlib.import_module('cnnlab.conv')",
+        "import math, matplotlib.pyplot, numpy.linalg; text = 'from scipy import signal'",
+        "# no import scipy\nscipy = 'tensorflow'; print('about keras')",
+    ],
+)
+def test_modules_that_an_assignment_does_without_are_named(tmp_path, tests_room, line):
+    """Assignment 1 asks for a convolution of one's own. A person decides."""
+    master = MASTERS["01-convolution-by-hand"]
+    notebook = filled(master, {"slide": line})
+    nbformat.write(notebook, tmp_path / "ann.ipynb")
+    (one,) = submissions.find(tmp_path)
+    result = grading.grade(one, master, tests_room)
+    said = [note for note in result.notes if note.endswith("which this assignment does without.")]
+    modules = [note.split()[4] for note in said]
+    assert modules == [m for m in ("scipy,", "tensorflow,", "keras,", "cnnlab,") if line[0] != "#"
+        and "math" not in line and m[:-1] in line]  # fmt: skip
+    assert result.look == bool(said)
 
 
 @pytest.mark.parametrize("master", MASTERS.values(), ids=MASTERS)
@@ -1778,6 +2026,66 @@ def test_the_solution_earns_every_point_and_the_unedited_copy_none(master, grade
             assert float(rows["best"][name]) == most, rows["best"]["sentence"]
     assert float(rows["none"]["total"]) == 0 and rows["none"]["status"] == "graded"
     assert "wait for a grade by hand" in output
+
+
+def said_by_test(master, name, room, code=""):
+    """What the test `name` says if `code` answers the question; "" if it passes.
+
+    In `room`, a dictionary, is what came before; the cells that are given go there first.
+    """
+    if not room:
+        room["display"] = str
+        for cell in master.template.cells:
+            if masters.label(cell) in master.needed:
+                exec(cell.source, room)
+    exec(code, room)
+    (test,) = (c for c in master.template.cells if masters.label(c) == f"{name}_t")
+    try:
+        exec(test.source, room)
+    except AssertionError as error:
+        return str(error)
+    return ""
+
+
+CONVOLUTIONS = {  # the layers between input and logits → what the test of assignment 4 says
+    "C(8, 5, activation='relu'), C(8, 5, activation='relu'), F()": "",
+    "C(8, 5), layers.ReLU(), C(8, 5), layers.Activation('tanh'), F()": "",
+    "C(8, 5), layers.MaxPooling2D(2), C(8, 5), layers.MaxPooling2D(2), F()": "",  # it bends, too
+    "C(8, 5), C(8, 5, activation='relu'), F()": "no bend between",
+    "C(8, 5), layers.AveragePooling2D(2), C(8, 5), layers.ReLU(), F()": "no bend between",
+    "C(8, 5, activation='relu'), C(8, 5), layers.BatchNormalization(), F()": "no bend between",
+    "C(8, 5), C(8, 5), F()": "Your layers are one layer",
+    "keras.Sequential([C(8, 5), C(8, 5, activation='relu')]), F()": "no bend between",
+}
+
+
+@pytest.mark.parametrize("inside", CONVOLUTIONS)
+def test_a_convolution_without_a_bend_is_none(inside):
+    code = "C, F = layers.Conv2D, layers.GlobalAveragePooling2D\ndef build():\n    return "
+    code += f"keras.Sequential([keras.Input((28, 28, 1)), {inside}, layers.Dense(10)])"
+    said = said_by_test(MASTERS["04-a-lenet-of-your-own"], "build", {}, code)
+    assert CONVOLUTIONS[inside] in said and bool(CONVOLUTIONS[inside]) == bool(said)
+
+
+def test_runs_that_share_network_or_digits_with_another_seed_are_told_apart():
+    """Assignment 5: comparisons seed by seed need both to be each seed's own."""
+    master, room = MASTERS["05-diagnose-and-cure-overfitting"], {}
+    said_by_test(master, "epoch", room, master.model_answer("epoch"))
+    for name in ("watch", "shifted", "nothing", "moving"):
+        exec(master.model_answer(name), room)
+    right = {name: list(room[name]) for name in ("nothing", "moving")}
+    for name, change in {"nothing": "None", "moving": "shifted"}.items():
+        assert said_by_test(master, name, room) == ""
+        rest = f"x_val, y_val, 20, 1, change={change})"
+        for run, wanted in {
+            f"watch(network(0), *draw(1), {rest}": "network(1)",
+            f"watch(network(1), *draw(0), {rest}": "draw(1)",
+            f"watch(network(1), digits.x_train[:600], digits.y_train[:600], {rest}": "draw(1)",
+        }.items():
+            room[name] = list(right[name])
+            said = said_by_test(master, name, room, f"{name}[1] = {run}")
+            assert wanted in said, (run, said)
+        room[name] = list(right[name])
 
 
 # Assignment 4: what is not what it should be.

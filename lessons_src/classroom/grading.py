@@ -22,14 +22,14 @@ from nbformat.v4 import new_output
 from nbgrader.utils import determine_grade, is_locked, is_solution
 
 from . import sandbox, submissions
-from .masters import by_hand, is_test, label, makes, question, split, uses, visible
+from .masters import MAGIC, asks_for, by_hand, is_test, label, makes, question, split, uses, visible
 from .room import Room, TestsDied
 from .sandbox import InterpreterDied, InterpreterHangs, Limits, Stopwatch
 
 SOURCES = sorted(Path(__file__).parent.glob("*.py"))
 VERSION = hashlib.sha256(b"".join(path.read_bytes() for path in SOURCES)).hexdigest()
-MAGIC = re.compile(r"^[ \t]*[%!](?!%).*$", re.M)  # a line of Jupyter's own, not of Python
 KEPT = 500  # characters of a message
+SHOWN = 20_000  # characters of an answer in words
 UNANSWERED = "Not answered."
 MEMORY = 8 << 30  # bytes that one worker may use
 WORKED_OUT = "was worked out for"
@@ -54,6 +54,7 @@ class Result:
     tests: dict = field(default_factory=dict)  # question → which test failed ("hidden 2")
     messages: dict = field(default_factory=dict)  # question → its message
     answers: dict = field(default_factory=dict)  # question → what the student wrote
+    pictures: dict = field(default_factory=dict)  # question → its pictures, as URLs of data
     copied: dict = field(default_factory=dict)  # question → whose numbers the answer is right for
     notes: list = field(default_factory=list)
     seconds: float = 0.0
@@ -69,6 +70,7 @@ class SubmissionGrader:
         self.room, self.cells, self.master, self.result = room, cells, master, result
         self.others, self.total = others, room.limits.total  # seconds that are left
         self.left_out, self.judged = set(), set()  # numbers of cells
+        self.wrong = {}  # question → the right answer, where the student's is wrong
         self.number = 0  # of the cell that runs
         answers = [cell.source for cell in cells if cell.metadata.owner == "student"]
         self.used = set().union(*map(uses, answers))
@@ -126,6 +128,9 @@ class SubmissionGrader:
             seconds = self.left(math.inf if given else self.most)
             reply = self.python.run(cell.source, seconds=seconds)
             if cell.metadata.owner == "student":
+                for module in sorted(asks_for(cell.source) & self.master.unwanted):
+                    self.result.look = True
+                    self.note(f"{where(cell)} uses {module}, which this assignment does without")
                 reply = self.without_missing(cell, self.without_magic(cell, reply))
             if is_solution(cell):
                 self.unanswered &= bool(cell.metadata.get("unchanged")) or not cell.source.strip()
@@ -186,18 +191,50 @@ class SubmissionGrader:
         points = points if cell.source.strip() else 0.0
         name = question(cell)
         self.result.points[name] = None if points is None else 0.0
-        self.result.answers[name] = cell.source[:20_000] if points is None else ""
+        more = len(cell.source) - SHOWN
+        end = f"\n[… {more} more characters stand in the notebook]" if more > 0 else ""
+        self.result.answers[name] = cell.source[:SHOWN] + end if points is None else ""
+        self.result.pictures[name] = cell.metadata.get("pictures", [])
         if points is not None:
             self.result.messages[name] = UNANSWERED
 
-    def test(self, cell):
-        name, most = question(cell), float(cell.metadata.nbgrader.points)
-        self.result.points[name] = 0.0
+    def verdict(self, cell):
+        """(how a test ended, was it late)"""
         seconds = self.left(self.most)
         changes = SEES_CHANGES in cell.metadata.get("tags", ())
         verdict, late = self.ask(seconds, "test", cell.source, self.result.student, changes)
         verdict = verdict or {"passed": False, "name": "stopped", "text": "The test was stopped."}
-        passed = verdict["passed"] is True and not late
+        return verdict | {"passed": verdict["passed"] is True and not late}, late
+
+    def with_right_ones(self, cell):
+        """(how a test ends, was it late) if the answer stands on right answers to the questions
+        before; None if it stands on no wrong one."""
+        mine = []  # what the student wrote for this question
+        for one in reversed(self.cells[: self.number]):
+            if is_test(one):
+                break
+            if one.cell_type == "code" and one.metadata.owner == "student":
+                mine.insert(0, one)
+        used = set().union(uses(cell.source), *(uses(one.source) for one in mine))
+        if not any(makes(right) & used for right in self.wrong.values()):
+            return None
+        wrong = ", ".join(self.wrong)
+        self.note(f"the question {question(cell)} and those after it had right answers to {wrong}")
+        for source in [*self.wrong.values(), *(one.source for one in mine)]:
+            self.python.run(source, seconds=self.left(self.most))
+        return self.verdict(cell)
+
+    def test(self, cell):
+        name, most = question(cell), float(cell.metadata.nbgrader.points)
+        self.result.points[name] = 0.0
+        verdict, late = self.verdict(cell)
+        if not verdict["passed"] and not self.unanswered:
+            again, _ = self.with_right_ones(cell) or (verdict, late)
+            if again["passed"]:
+                verdict, late = again, False
+            else:
+                self.wrong[name] = self.master.model_answer(name)
+        passed = verdict["passed"]
         cell.outputs, text = [], clean(verdict["text"])
         if not passed:
             cell.outputs = [new_output("error", ename="x", evalue="", traceback=[])]
@@ -363,7 +400,7 @@ def rehearse(master, kind):
 def fingerprint(submission, master, kind, limits):
     """Changes whenever the grade could change."""
     parts = hashlib.sha256(VERSION.encode())
-    for path in sorted(submission.files):
+    for path in sorted(set(map(submissions.on_disk, submission.files))):
         parts.update(os.fsencode(path.name))
         try:
             with open(path, "rb") as file:

@@ -6,6 +6,7 @@ every point, that the unedited copy earns none, and that nothing secret is left 
 """
 
 import ast
+import contextlib
 import copy
 import os
 import re
@@ -30,6 +31,7 @@ PAGES = ROOT / "book" / "assignments"
 MARK = re.compile(r"\b(BEGIN|END) (SOLUTION|HIDDEN TESTS|MARK SCHEME)\b")
 COHORT = re.compile(r"[^\"'{}\\\x00-\x1f]{1,60}")  # it stands in a string of the tests' code
 LONGEST = 1_000_000  # characters of a cell that is looked into
+MAGIC = re.compile(r"^[ \t]*[%!](?!%).*$", re.M)  # a line of Jupyter's own, not of Python
 ENVIRONMENT = {  # of a notebook that is graded: no log, no GPU, the built-in data
     "TF_CPP_MIN_LOG_LEVEL": "3",
     "CUDA_VISIBLE_DEVICES": "-1",
@@ -66,12 +68,13 @@ def parsed(source):
 
     What a student wrote may be anything: `ast.parse` raises five kinds of error.
     """
-    try:
-        with warnings.catch_warnings():
+    source = source if len(source) < LONGEST else ""
+    for text in (source, MAGIC.sub("", source)):
+        wrong = SyntaxError, ValueError, RecursionError, MemoryError, OverflowError
+        with contextlib.suppress(*wrong), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of `\\d` in a text, `1 is 1`
-            return ast.parse(source if len(source) < LONGEST else "")
-    except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError):
-        return ast.Module([], [])
+            return ast.parse(text)
+    return ast.Module([], [])
 
 
 def uses(source):
@@ -95,6 +98,19 @@ def makes(source):
                 found.add(node.id)
             todo += ast.iter_child_nodes(node)
     return found
+
+
+def asks_for(source):
+    """The modules that a cell imports, also by a text: `import_module("scipy.signal")`."""
+    found = set()
+    for node in ast.walk(parsed(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add(node.module or "")
+        elif isinstance(node, ast.Call):
+            found |= {a.value for a in node.args if isinstance(a, ast.Constant)}
+    return {name.split(".")[0] for name in found if isinstance(name, str)}
 
 
 def _loaded(name):
@@ -184,6 +200,12 @@ class Master:
         return found
 
     @cached_property
+    def unwanted(self):
+        """The modules that answers should do without: tags of its cells, `without-scipy`."""
+        tags = (tag for cell in self.template.cells for tag in cell.metadata.get("tags", ()))
+        return {tag.removeprefix("without-") for tag in tags if tag.startswith("without-")}
+
+    @cached_property
     def secrets(self):
         """The lines that no student may see: those of the regions that stand nowhere else."""
         shown, secret = set(), set()
@@ -208,10 +230,10 @@ class Master:
                     return found
         return None
 
-    def model_answer(self, graded_question):
-        """What the master itself answers where a person grades."""
+    def model_answer(self, name):
+        """What the master itself answers to a question."""
         for cell in self.notebook.cells:
-            if by_hand(cell) and question(cell) == graded_question:
+            if is_solution(cell) and label(cell) == name:
                 return "\n".join(line for line, _ in split(cell.source) if not MARK.search(line))
         return ""
 

@@ -25,6 +25,7 @@ th, td { text-align: left; vertical-align: top; padding: .4rem .6rem;
   border-bottom: 1px solid #8888; }
 pre { white-space: pre-wrap; border-left: 3px solid #8888; padding-left: 1rem; font: inherit; }
 p, pre, td:last-child { overflow-wrap: anywhere; }
+img { max-width: 100%; }
 .table { overflow-x: auto; }
 """.strip()
 LARGEST = 200_000  # bytes of a feedback page
@@ -117,7 +118,8 @@ class GradeBook:
                     self.seen[f"{result.key} {name}"] = [text, mark]
 
     def mark(self, result, name):
-        return hashlib.sha256(result.answers.get(name, "").encode()).hexdigest()[:12]
+        text = "".join([result.answers.get(name, ""), *result.pictures.get(name, [])])
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def outdated(self, result):
         """The questions whose answers changed after a person had graded them."""
@@ -290,6 +292,9 @@ class GradeBook:
                     got = self.text(r, name) or "–"
                     body += f"<h3>{escape(r.student)}: {escape(got)}</h3>"
                     body += f"<pre>{escape(r.answers[name])}</pre>"
+                    for number, one in enumerate(r.pictures.get(name, []), 1):
+                        shown = f'<img alt="picture {number} of the answer" src="{escape(one)}">'
+                        body += f"<p>{shown if one.startswith('data:') else escape(one)}</p>"
         return page(f"{self.master.title}: report", body)
 
     def write(self, kind, sources):
@@ -354,7 +359,7 @@ def page(title, body):
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width">'
         '<meta http-equiv="Content-Security-Policy" '
-        "content=\"default-src 'none'; style-src 'unsafe-inline'\">"
+        "content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\">"
         f"<title>{escape(title)}</title><style>{STYLE}</style></head>"
         f"<body><main><h1>{escape(title)}</h1>{body}</main></body></html>"
     )

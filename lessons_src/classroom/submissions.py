@@ -14,6 +14,8 @@ import re
 import resource
 import unicodedata
 import warnings
+import zipfile
+import zlib
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from itertools import zip_longest
@@ -22,7 +24,7 @@ from pathlib import Path
 import nbformat
 from nbgrader.utils import is_grade, is_locked, is_solution
 
-from .masters import by_hand, is_test, label, parsed, visible
+from .masters import by_hand, is_test, label, makes, parsed, visible
 
 # A file's own name comes last, and may be anything; a folder's first part is the student's own.
 MOODLE = re.compile(r"(?P<name>.+?)_(?P<id>\d+)_assignsubmission_(?:file|onlinetext)_?(?P<file>.*)")
@@ -33,9 +35,16 @@ CANVAS = re.compile(
 )
 NUMBERS = re.compile(r"\b(id|number|no|nr|lms|moodle|canvas|sis)\b", re.I)  # columns of a list
 NUMBERED = re.compile(r"(?:-(\d+)| \((\d+)\))?\.ipynb$")  # Canvas and browsers number new versions
+CHECKPOINTS = ".ipynb_checkpoints"
 LARGEST = 200_000_000  # bytes of a file, outputs and all
 LETTERS, CELLS = 20_000_000, 2_000  # of a notebook without its outputs
+PICTURE = 4_000_000  # letters of a picture's data
+PICTURE_URL = re.compile(r"data:image/(png|jpeg);base64,[A-Za-z0-9+/]+=*")
+INLINE = re.compile(r"data:(image/[\w.+-]{1,40});base64,([A-Za-z0-9+/=]+)")
 READING, READING_SECONDS = 4 << 30, 20  # bytes of memory, and of a core, that reading may take
+
+
+DAMAGED = zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError
 
 
 class Unreadable(Exception):
@@ -63,7 +72,7 @@ def find(folder, roster=None, say=lambda text: None):
     if not folder.is_dir():
         raise Unreadable(
             f"There is no folder {folder}. FROM is the folder with the students' notebooks "
-            "(unpack a .zip first)."
+            "(unpack the download first)."
         )
     found, ignored = {}, []
     for path in sorted(inside(folder).iterdir()):
@@ -76,7 +85,7 @@ def find(folder, roster=None, say=lambda text: None):
         if match:
             name, number = match["name"], match["id"]
             lms = "canvas" if match.re is CANVAS else "moodle"
-        elif path.is_dir() or is_notebook(path):
+        elif path.is_dir() or is_notebook(path) or any(map(is_notebook, packed(path))):
             name, number, lms = path.name if path.is_dir() else path.stem, "", "plain"
         else:
             ignored.append(path.name)
@@ -85,7 +94,11 @@ def find(folder, roster=None, say=lambda text: None):
         one = found.setdefault(
             (lms, name, number), Submission(name, name=name, lms=lms, lms_id=number)
         )
-        one.files += [path] if path.is_file() else notebooks(path)
+        for file in [path] if path.is_file() else notebooks(path):
+            inner = packed(file)
+            one.files += inner or [file]
+            if inner:
+                one.notes.append(f"What was handed in is a zip file, {file.name}.")
         if lms == "canvas" and match["late"] and not one.notes:
             one.notes.append("Canvas says: handed in late.")
     if ignored:
@@ -123,7 +136,31 @@ def is_notebook(path):
 def notebooks(folder):
     """The files of one student's folder."""
     paths = [p for p in sorted(folder.rglob("*")) if p.is_file() and not p.is_symlink()]
-    return [p for p in paths if ".ipynb_checkpoints" not in p.parts and p.name[0] != "."]
+    return [p for p in paths if CHECKPOINTS not in p.parts and p.name[0] != "."]
+
+
+def packed(path):
+    """The files in a zip file, as paths below it; none if it is no zip file, or a whole class's."""
+    with contextlib.suppress(OSError, Unreadable), open(path, "rb") as file:
+        return _apart(_packed, path) if file.read(4) == b"PK\3\4" else []
+    return []
+
+
+def _packed(path):
+    with zipfile.ZipFile(path) as archive:
+        inside = [Path(name) for name in archive.namelist() if not name.endswith("/")]
+    forms = MOODLE, CANVAS
+    whole = sum(any(f.fullmatch(x) for f in forms for x in p.parts[-2:]) for p in inside) > 1
+    out = (p.is_absolute() or ".." in p.parts or len(str(p)) > 1000 for p in inside)
+    if whole or any(out) or len(inside) > CELLS:
+        return []
+    hidden = {"__MACOSX", CHECKPOINTS}
+    return [path / p for p in inside if p.name[:1] != "." and not hidden & {*p.parts}]
+
+
+def on_disk(path):
+    """The file that holds what is at a path: itself, or the zip file around it."""
+    return next((one for one in path.parents if one.is_file()), path)
 
 
 def read_table(path):
@@ -198,61 +235,95 @@ def enrol(submissions, roster, say):
 
 
 def read(path):
-    """The notebook in a file, whatever its version: its cells without outputs, and their labels.
-
-    A process of its own reads it, since a small file may be a great deal of work.
-    """
-    context = multiprocessing.get_context("fork")
-    here, there = context.Pipe(duplex=False)
-    process = context.Process(target=_read, args=(path, there), daemon=True)
-    process.start()
-    there.close()
-    try:
-        why, cells = here.recv()
-    except (EOFError, OSError):
-        why, cells = "The file takes too much time or memory to read.", []
-    process.join()
-    if why:
-        raise Unreadable(why)
+    """The notebook in a file, whatever its version: its cells without outputs, and their labels."""
     notebook = nbformat.v4.new_notebook()
-    for kind, source, labels in cells:
-        cell = {"cell_type": kind, "source": source, "metadata": {"nbgrader": labels}}
+    for kind, source, labels, pictures in _apart(_contents, path):
+        metadata = {"nbgrader": labels, "pictures": pictures}
+        cell = {"cell_type": kind, "source": source, "metadata": metadata}
         notebook.cells.append(nbformat.from_dict(cell))
     return notebook
 
 
-def _read(path, pipe):
-    """Send what is wrong with a file, and its cells: (type, source, nbgrader's labels)."""
+def _apart(work, path):
+    """What `work` finds in a file, in a process of its own, since a small file may be a great deal
+    of work. Raises Unreadable."""
+    context = multiprocessing.get_context("fork")
+    here, there = context.Pipe(duplex=False)
+    process = context.Process(target=_limited, args=(work, path, there), daemon=True)
+    process.start()
+    there.close()
+    try:
+        why, found = here.recv()
+    except (EOFError, OSError):
+        why, found = "The file takes too much time or memory to read.", None
+    process.join()
+    if why:
+        raise Unreadable(why)
+    return found
+
+
+def _limited(work, path, pipe):
+    """Send what is wrong with a file, and what was found in it."""
     for what, most in ((resource.RLIMIT_AS, READING), (resource.RLIMIT_CPU, READING_SECONDS)):
         most = min(most, hard) if (hard := resource.getrlimit(what)[1]) >= 0 else most
         resource.setrlimit(what, (most, hard))
     try:
-        cells = [(cell.cell_type, cell.source, _labels(cell)) for cell in _cells(path)]
-        if len(cells) > CELLS or sum(len(source) for _, source, _ in cells) > LETTERS:
-            raise Unreadable(
-                f"The file is too large to read: more than {CELLS} cells, or {LETTERS / 1e6:g} MB "
-                "without the outputs."
-            )
-        pipe.send(("", cells))
+        pipe.send(("", work(path)))
     except Unreadable as error:
-        pipe.send((str(error), []))
+        pipe.send((str(error), None))
     finally:
         pipe.close()
         os._exit(0)  # nothing of the one that asked is to be ended here
 
 
-def _labels(cell):
+def _contents(path):
+    """The cells of a notebook: (type, source, labels, pictures)."""
+    cells = [(cell.cell_type, *_seen(cell)) for cell in _cells(path)]
+    if len(cells) > CELLS or sum(len(source) for _, source, *_ in cells) > LETTERS:
+        raise Unreadable(
+            f"The file is too large to read: more than {CELLS} cells, or {LETTERS / 1e6:g} MB "
+            "without the outputs."
+        )
+    return cells
+
+
+def _seen(cell):
+    """A cell's text, its labels and its pictures: as URLs, or in words what no page shows."""
+    pictures, source = [], cell.source
+
+    def keep(kind, data):
+        data = "".join(str(data).split())
+        url = f"data:{kind};base64,{data}"
+        shown = len(data) <= PICTURE and PICTURE_URL.fullmatch(url)
+        words = f"[a picture of {len(data) * 3e-6 / 4:.1f} MB ({kind[:40]}): see the notebook]"
+        pictures.append(url if shown else words)
+        return f"(picture {len(pictures)})"
+
+    if cell.cell_type == "markdown":  # Colab writes pictures into the text
+        source = INLINE.sub(lambda found: keep(found[1], found[2]), source)
+        attached = cell.get("attachments", {})
+        for one in attached.values() if isinstance(attached, dict) else ():
+            for kind, data in one.items() if isinstance(one, dict) else ():
+                keep(kind, data)
     labels = cell.metadata.get("nbgrader", {})
-    return {name: one for name, one in labels.items() if len(repr(one)) < 200}
+    return source, {name: one for name, one in labels.items() if len(repr(one)) < 200}, pictures
 
 
 def _cells(path):
     try:
-        if path.stat().st_size > LARGEST:
-            raise Unreadable(f"The file has {path.stat().st_size / 1e6:.0f} MB: too large to read.")
-        text = path.read_bytes()
+        with open(around := on_disk(path), "rb") as file:
+            if around != path:
+                archive = zipfile.ZipFile(file)
+                names = [name for name in archive.namelist() if Path(around, name) == path]
+                file = archive.open(names[-1])
+            text = file.read(LARGEST + 1)
     except OSError as error:
         raise Unreadable(f"The file cannot be read: {error.strerror}.") from None
+    except DAMAGED:
+        why = "it is damaged, or has a password"
+        raise Unreadable(f"The zip file cannot be unpacked: {why}.") from None
+    if len(text) > LARGEST:
+        raise Unreadable(f"The file has more than {LARGEST / 1e6:.0f} MB: too large to read.")
     if not text:
         raise Unreadable("The file is empty (0 bytes).")
     try:
@@ -386,13 +457,10 @@ def fit(notebook, template):
         i = places.get(label(cell))
         if i is not None:
             copies[i].append(j)
-    for i, found in copies.items():
-        match[i] = found[-1]  # as nbgrader does: the last one counts …
-        for j in found:
-            used[j] = i
-        if len(found) > 1 and not is_locked(goal[i]):
-            for j in found[:-1]:
-                del used[j]  # … and the ones before it run, in their places
+    for i, found in copies.items():  # as nbgrader does: the last one counts …
+        if is_locked(goal[i]):  # … or the first that is as it was
+            found.sort(key=lambda j, i=i: (squeeze(cells[j].source) == _shown(goal[i]), -j))
+        match[i], used[found[-1]] = found[-1], i  # the others run, in their places
         if len(found) > 1:
             notes.append(f"The cell {label(goal[i])} was there {len(found)} times; all were run.")
     lost = len(cells) and not match
@@ -402,8 +470,7 @@ def fit(notebook, template):
         if j not in used:
             texts[cell.cell_type, squeeze(cell.source)].append(j)
     for i, cell in enumerate(goal):
-        key = cell.cell_type, squeeze(cell.source)
-        shown = cell.cell_type, squeeze(visible(cell.source))
+        key, shown = (cell.cell_type, squeeze(cell.source)), (cell.cell_type, _shown(cell))
         if i not in match and (texts[key] or texts[shown]):
             match[i] = (texts[key] or texts[shown]).pop(0)
             used[match[i]] = i
@@ -450,52 +517,95 @@ def _mended(cells, goal, match, lost):
     gone = [label(goal[i]) for i in tests if i not in match]
     if gone and not lost:
         notes.append(f"Deleted tests were put back: {', '.join(gone)}.")
-    changed = [
-        label(goal[i])
-        for i in tests
-        if i in match
-        and squeeze(cells[match[i]].source)
-        not in (squeeze(visible(goal[i].source)), squeeze(goal[i].source))
-    ]
-    if changed:
-        notes.append(f"Changed tests were restored: {', '.join(changed)}.")
+    locked = {"tests": tests, "cells": [i for i in match if is_locked(goal[i]) and i not in tests]}
+    for kind, places in locked.items():
+        changed = [
+            label(goal[i])
+            for i in places
+            if i in match
+            and squeeze(cells[match[i]].source) not in (_shown(goal[i]), squeeze(goal[i].source))
+        ]
+        if changed:
+            notes.append(f"Changed {kind} were restored: {', '.join(changed)}.")
     missing = [label(goal[i]) for i in answers if i not in match]
     if missing:
         notes.append(f"Answer cells were missing: {', '.join(missing)}.")
     return notes
 
 
+def _shown(cell):
+    """The text of a cell as students see it."""
+    return squeeze(visible(cell.source))
+
+
+def added(source, cell):
+    """What a student wrote into a locked cell, as a text: the statements that neither stand in it
+    nor change what it makes. Of those in a test, the ones that make something."""
+    old, result = parsed(cell.source), []
+    known, names = set(map(ast.unparse, old.body)), makes(cell.source)
+    for statement in parsed(source).body:
+        try:
+            text = ast.unparse(statement)
+        except RecursionError:
+            continue  # so deep that it would not run
+        new = makes(text)
+        if not (text in known or isinstance(statement, ast.Assert) or new & names):
+            result += [text] if new or not is_test(cell) else []
+    return "\n".join(result)
+
+
+def says(cell):
+    """Is there something in a cell for a person to read? In code: a comment or a sentence."""
+    if cell.cell_type != "code" or not cell.source.strip():
+        return bool(cell.source.strip() or cell.metadata.get("pictures"))
+    tree = parsed(cell.source)
+    texts = (n.value for n in ast.walk(tree) if isinstance(n, ast.Constant))
+    return not tree.body or any(isinstance(t, str) and len(t.split()) > 4 for t in texts)
+
+
+def _words(i, cells, goal, match, used):
+    """The student's own cells around an answer in words that belong to it."""
+    code = [k for k in match if goal[k].cell_type == "code"]
+    first = max((match[k] for k in code if k < i), default=-1)
+    last = min((match[k] for k in code if k > i and match[k] > first), default=len(cells))
+    return [j for j in range(first + 1, last) if j not in used and says(cells[j])]
+
+
 def _assembled(cells, goal, match, used):
     """The cells to run, in the template's order; each knows whose it is by `metadata.owner`."""
-    extras, words, current = defaultdict(list), defaultdict(list), -1
+    words = {i: _words(i, cells, goal, match, used) for i, cell in enumerate(goal) if by_hand(cell)}
+    read = {j for found in words.values() for j in found}
+    locked = {label(cell): i for i, cell in enumerate(goal) if is_locked(cell)}
+    extras, current = defaultdict(list), -1
     for j, cell in enumerate(cells):
-        if j in used:
-            current = used[j]
-        elif cell.cell_type == "markdown" and current >= 0 and by_hand(goal[current]):
-            words[current].append(cell.source)  # an answer for a person, in a cell of its own
-        elif cell.cell_type == "code" and cell.source.strip():
-            extras[current].append(_copy(cell, "student", after=current))
+        i, text = used.get(j, locked.get(label(cell))), cell.source
+        if cell.cell_type == "code" and i is not None and is_locked(goal[i]):
+            text = added(text, goal[i])
+        elif j in used or (j in read and not parsed(text).body):
+            text = ""
+        first = j in used and is_test(goal[i])  # what was written into a test stands before it
+        current = used.get(j, current)
+        if cell.cell_type == "code" and text.strip():
+            extras[current - first].append(_copy(cell, "student", text))
     result = extras[-1]
     for i, cell in enumerate(goal):
         mine = _copy(cell, "student" if is_solution(cell) else "assignment")
         if is_solution(cell):
-            mine.metadata.unchanged = i not in match or squeeze(cells[match[i]].source) == squeeze(
-                cell.source
-            )
-            if i in match:
-                mine.source = cells[match[i]].source
-            if words[i]:
-                mine.source = "\n\n".join([mine.source, *words[i]])
+            parts = sorted([*words.get(i, ()), *([match[i]] if i in match else ())])
+            if parts:
+                mine.source = "\n\n".join(cells[j].source for j in parts)
+            seen = [cells[j].metadata.get("pictures", ()) for j in parts]
+            mine.metadata.pictures = [one for pictures in seen for one in pictures]
+            mine.metadata.unchanged = squeeze(mine.source) == squeeze(cell.source)
         if is_solution(cell) or is_locked(cell) or is_grade(cell) or i in match:
             result.append(mine)
         result += extras[i]
     return result
 
 
-def _copy(cell, owner, after=None):
+def _copy(cell, owner, text=None):
     cell = copy.deepcopy(cell)
-    if after is not None:
-        cell.metadata = nbformat.NotebookNode()
-        cell.cell_type = "code"
+    if text is not None:
+        cell.metadata, cell.source = nbformat.NotebookNode(), text
     cell.metadata.owner = owner
     return cell
