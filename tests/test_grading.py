@@ -661,26 +661,27 @@ class Desk:
 
     def grade(self, **students):
         """`key="name"`: these are handed in now; the rest is known from before."""
-        results = []
+        found = [submissions.Submission(name, name=name, lms="missing") for name in self.missing]
         for key, student in students.items():
-            one = submissions.Submission(student, [], key, "moodle", key)
+            one = submissions.Submission(student, [], key, self.lms, key if self.lms else "")
             result = grading.failed(one, self.master)
             result.points = dict.fromkeys(self.master.points, 1.0) | {"why": None}
             result.answers = {"why": self.answers.get(key, "because")}
             result.status, result.notes, result.look = "graded", [], False
             path = self.folder / "results" / f"{grading.safe(result.key)}.json"
             grading.write(path, json.dumps(grading.asdict(result)))
-            results.append(result)
-        report.check_folder(self.master, self.folder)
-        report.GradeBook(self.master, self.folder, results).write("bubblewrap", {})
+            found.append(one)
+        report.check_folder(self.master, self.folder, found)
+        report.GradeBook(self.master, self.folder, found).write("bubblewrap")
         return {row["submission"]: row for row in lines(self.folder)}
 
     answers: dict = {}  # noqa: RUF012
+    missing, lms = (), "moodle"
 
     def type(self, key, heading="why by hand (of 2)", what="", **more):
         rows = lines(self.folder)
         for row in rows:
-            if row["submission"] == f"moodle {key}":
+            if row["submission"].removeprefix("moodle ") == key:
                 row[heading] = what
         self.save(rows, **more)
 
@@ -740,7 +741,7 @@ def test_points_that_belong_to_nobody_stop_the_grading_and_overwrite_nothing(des
         spoilt,
         [
             *rows,
-            next(row | {"why by hand (of 2)": "1"} for row in rows if row["student"] == "0007"),
+            next(row | {"why by hand (of 2)": "1"} for row in rows if row["student"] == "'0007"),
         ],
         [{k: v for k, v in row.items() if "by hand" not in k} for row in rows],
         [{"Name" if k == "student" else k: v for k, v in row.items()} for row in rows],
@@ -775,8 +776,79 @@ def test_an_answer_that_changed_after_it_was_graded_is_named(desk):
         in desk.grade(a="ann")["moodle a"]["sentence"]
     )
     assert "changed after" in (desk.folder / "report.html").read_text()
+    desk.type("a", what="2!")  # the same points, confirmed
+    row = desk.grade(a="ann")["moodle a"]
+    assert "changed" not in row["sentence"] and row["total"] == "7"
+    desk.answers = {"a": "a third answer"}
+    assert "changed after" in desk.grade(a="ann")["moodle a"]["sentence"]
     desk.type("a", what="1.0")
     assert "changed" not in desk.grade(a="ann")["moodle a"]["sentence"]
+
+
+@pytest.mark.parametrize(
+    ("text", "points"),
+    [("1,5", 1.5), ("1+0.5", 1.5), ("1 + 1!", 2), ("2!", 2), ("+1", 1), ("1+", None), ("!", None)],
+)
+def test_points_by_hand_may_be_a_sum_or_confirmed(text, points):
+    assert report.marks(text) == points
+
+
+@pytest.mark.parametrize(
+    "name", ["0071234", "123456789012", "1/2", "3-4", "Mar1", "1e5", "TRUE", "=1", "'tHooft"]
+)
+def test_a_spreadsheet_changes_no_name(desk, name):
+    """It makes numbers, dates and formulas of what looks so; a quote before makes it a text."""
+    desk.lms = ""
+    for _ in range(2):
+        desk.grade(**{name: name, "ann lee": "ann lee"})
+        raw = {row["student"]: row["submission"] for row in lines(desk.folder)}
+        assert raw == {f"'{name}": f"'{name}", "ann lee": "ann lee"}
+        assert {row["submission"] for row in submissions.read_table(desk.path)} == {name, "ann lee"}
+        desk.type(f"'{name}", what="2")
+    assert desk.grade()[f"'{name}"]["total"] == "7"
+
+
+def test_who_handed_in_nothing_has_a_row_and_counts_in_no_mean(desk):
+    desk.missing = ["zoe", "yan"]
+    rows = desk.grade(a="ann")
+    assert [(rows[k]["status"], rows[k]["total"]) for k in ("zoe", "moodle a")] == [
+        ("missing", ""), ("graded", "5"),
+    ]  # fmt: skip
+    assert rows["zoe"]["sentence"] == "Nothing was handed in."
+    assert (desk.folder / "statistics.csv").read_text().splitlines()[1].startswith("q1,3,1.00,")
+    assert "zoe" in (desk.folder / "report.html").read_text()
+    for upload in ("canvas.csv", "moodle.csv"):
+        assert "zoe" not in (desk.folder / upload).read_text()
+    desk.type("zoe", "adjust by hand", "-1")
+    assert desk.grade(a="ann")["zoe"]["total"] == "-1"
+    desk.missing = ["yan"]
+    rows = desk.grade(b="zoe")  # what was typed stays hers
+    assert (rows["moodle b"]["total"], set(rows)) == ("4", {"moodle a", "moodle b", "yan"})
+
+
+def test_the_report_asks_who_a_stranger_is(desk):
+    (one,) = found = [submissions.Submission("<Bo>", [], "<Bo>", "moodle", "9", known=False)]
+    report.GradeBook(desk.master, desk.folder, found).write("bubblewrap")
+    text = (desk.folder / "report.html").read_text()
+    assert "Who is this?" in text and "<td>9</td>" in text and "&lt;Bo&gt;" in text
+    one.known = True
+    report.GradeBook(desk.master, desk.folder, found).write("bubblewrap")
+    assert "Who is this?" not in (desk.folder / "report.html").read_text()
+
+
+def test_who_copied_is_found_when_the_owner_hands_in_later(small, tmp_path):
+    stolen = GIVEN | {"q5": f"my_answer = {3 * drawn('zoe')}"}
+    hand_in(tmp_path / "in", "ann", filled(small, stolen))
+    hand_in(tmp_path / "in", "ben", filled(small))
+    grade(small, tmp_path / "in", tmp_path / "out")
+    assert "Copied answers" not in (tmp_path / "out" / "report.html").read_text()
+    hand_in(tmp_path / "in", "zoe", filled(small))
+    assert "1 of 3 were graded before." in grade(small, tmp_path / "in", tmp_path / "out")
+    assert "Copied answers" in (tmp_path / "out" / "report.html").read_text()
+    for page in ("feedback/ann.html", "moodle.csv", "canvas.csv"):  # only the teacher is told
+        lines = (tmp_path / "out" / page).read_text().splitlines()
+        assert not any("zoe" in line for line in lines if not line.startswith("zoe"))
+    assert "3 of 3 were graded before." in grade(small, tmp_path / "in", tmp_path / "out")
 
 
 def test_results_of_earlier_versions_are_read_and_parts_of_files_are_not(desk):
@@ -835,7 +907,10 @@ def test_a_class_list_never_guesses(small, tmp_path):
     found = submissions.find(tmp_path / "in", path, said.append)
     assert {one.lms_id: one.student for one in found} == {
         "123": "ann.1", "124": "ann.2", "125": "gita", "126": "mue", "127": "bob", "128": "ev",
+        "": "zoe",
     }  # fmt: skip
+    assert [one.student for one in found if one.lms == "missing"] == ["zoe"]
+    assert all(one.known for one in found)
     assert len(next(one for one in found if one.student == "ev").files) == 2
     assert said == [
         "Not notebooks, and left out: work.zip.",
@@ -843,7 +918,7 @@ def test_a_class_list_never_guesses(small, tmp_path):
     ]
     path.write_text("student,name\nx,Ann Lee\ny,Ann Lee\n")
     found = submissions.find(tmp_path / "in", path, said.append)
-    assert {"Ann Lee 123", "Ann Lee 124"} <= {one.student for one in found}
+    assert {"Ann Lee 123", "Ann Lee 124"} <= {one.student for one in found if not one.known}
     assert said[-2].startswith("Not on the class list, or not only once: Ann Lee, Ann Lee, ")
     path.write_bytes(b"PK\x03\x04")
     with pytest.raises(submissions.Unreadable, match="save the table as CSV"):
@@ -871,8 +946,9 @@ def test_who_it_is_must_be_sure(small, tmp_path, name, table, found):
     path.parent.mkdir(parents=True)
     nbformat.write(filled(small), path)
     (tmp_path / "class.csv").write_text(f"student,name,moodle id,seat\n{table}\n")
-    (one,) = submissions.find(tmp_path / "in", tmp_path / "class.csv")
-    assert one.student == (found or one.name)
+    everybody = submissions.find(tmp_path / "in", tmp_path / "class.csv")
+    (one,) = (one for one in everybody if one.lms != "missing")
+    assert one.student == (found or one.name) and one.known == bool(found)
 
 
 def test_a_folder_around_the_class_is_seen_through(small, tmp_path):
@@ -1067,8 +1143,11 @@ def test_downloads_of_moodle_and_canvas_are_understood(small, tmp_path):
     named = [one.student for one in submissions.find(tmp_path / "in", tmp_path / "list.csv")]
     assert sorted(named) == ["Ben Öz", "alee", "cemdua", "ev", "fay"]
 
-    results = [grading.failed(one, small) for one in found]
-    grade_book = report.GradeBook(small, tmp_path / "out", results)
+    for one in found:
+        path = tmp_path / "out" / "results" / f"{grading.safe(one.key)}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        grading.write(path, json.dumps(grading.asdict(grading.failed(one, small))))
+    grade_book = report.GradeBook(small, tmp_path / "out", found)
     assert ["cemdua", "77", "", "", "", "0"] in grade_book.canvas()
     assert grade_book.canvas()[0][:2] == ["Student", "ID"]
     assert ["Participant 123", "Ann Lee", "0", "12"] in [row[:4] for row in grade_book.moodle()]
@@ -1587,7 +1666,9 @@ def test_a_stopped_run_writes_the_tables_of_what_is_done(small, tmp_path, sent):
         process.send_signal(sent)
         process.wait()
     assert process.returncode == 1 and "goes on where it was" in (tmp_path / "said").read_text()
-    assert list(table(tmp_path / "out")) == ["ann"]
+    rows = table(tmp_path / "out")
+    assert [row["status"] for row in rows.values()] == ["graded", "not graded"]
+    assert (rows["ann"]["total"], rows["ben"]["total"]) == ("10", "")
     assert not list(tmp_path.glob("grade-*"))
 
 

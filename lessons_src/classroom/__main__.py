@@ -47,22 +47,23 @@ def grade(options):
         )
     master = known.get(options.assignment) or submissions.which(found, known)
     folder = Path(options.to)
-    earlier = [result.cohort for result in report.check_folder(master, folder)]
+    earlier = [result.cohort for result in report.check_folder(master, folder, found)]
     cohort = options.cohort or submissions.which_cohort(found, master, earlier)
     master = replace(master, cohort=cohort)
     kind = sandbox.choose(options.unsafe)
     jobs = options.jobs or sandbox.CORES
     limits = sandbox.Limits(cell=options.cell_seconds, total=options.total_seconds)
     limits = replace(limits, threads=max(1, sandbox.CORES // jobs))
-    print(f"{len(found)} submissions to {master.name}, class {master.cohort}, {jobs} at a time.")
+    handed_in = sum(one.lms != submissions.MISSING for one in found)
+    print(f"{handed_in} submissions to {master.name}, class {master.cohort}, {jobs} at a time.")
     print(f"Sandbox: {kind}; {sandbox.KINDS[kind]}.", flush=True)
     try:
         results = grading.grade_all(found, master, folder / "results", kind, limits, jobs, say)
     except KeyboardInterrupt:  # the tables of what is done
-        report.GradeBook(master, folder, []).write(kind, sources(found, master))
+        report.GradeBook(master, folder, found).write(kind)
         raise
-    grade_book = report.GradeBook(master, folder, results)
-    grade_book.write(kind, sources(found, master))
+    grade_book = report.GradeBook(master, folder, found)
+    grade_book.write(kind)
     strange = sum(grading.WORKED_OUT in note for r in results for note in r.notes)
     if strange:
         print(
@@ -72,19 +73,6 @@ def grade(options):
     if waiting := grade_book.waiting():
         print(f"{waiting} answers wait for a grade by hand: see {folder / 'report.html'}.")
     print(f"Grades: {folder / 'grades.csv'}. Report: {folder / 'report.html'}.")
-
-
-def sources(found, master):
-    """{student: the text of the notebook}, to see who copied from whom."""
-    texts = {}
-    for one in found:
-        path = submissions.choose(one.files, master)
-        try:
-            cells = submissions.read(path).cells if path else []
-        except submissions.Unreadable:
-            cells = []
-        texts[one.student] = "\n".join(cell.source for cell in cells)
-    return texts
 
 
 def positive(text):

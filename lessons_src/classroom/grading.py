@@ -55,6 +55,7 @@ class Result:
     messages: dict = field(default_factory=dict)  # question → its message
     answers: dict = field(default_factory=dict)  # question → what the student wrote
     copied: dict = field(default_factory=dict)  # question → whose numbers the answer is right for
+    tried: list | None = None  # with whose numbers a wrong answer was tried
     notes: list = field(default_factory=list)
     seconds: float = 0.0
     look: bool = False  # a person should look at it
@@ -234,7 +235,9 @@ class SubmissionGrader:
                 f"{name} {WORKED_OUT} “{typed}”, not for “{self.result.student}”: is the "
                 "name in the notebook right?"
             )
-        elif owners:
+            return
+        self.result.tried = others
+        if owners:
             self.result.copied[name] = owners
 
 
@@ -410,14 +413,20 @@ def stored(folder):
 
 
 def grade_all(found, master, folder, kind, limits, jobs, say=print):
-    """Grade every submission whose result is not there yet; gives all results."""
+    """Grade every submission whose result is not there yet; gives all results.
+
+    A wrong answer to somebody's own numbers is tried with the numbers of all who are known. If
+    somebody is new, it is graded again.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     earlier = [done.student for done in stored(folder)]
     todo, others = [], list(dict.fromkeys([one.student for one in found] + earlier))
+    found = [one for one in found if one.lms != submissions.MISSING]
     for one in found:
         target, mark = folder / f"{safe(one.key)}.json", fingerprint(one, master, kind, limits)
         done = load(target)
-        if not (done and done.final and done.fingerprint == mark):
+        new = done and done.tried is not None and set(others) - {*done.tried, one.student}
+        if not (done and done.final and done.fingerprint == mark) or new:
             todo.append((one, target, mark))
     if len(found) > len(todo):
         say(f"{len(found) - len(todo)} of {len(found)} were graded before.")

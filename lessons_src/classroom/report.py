@@ -1,5 +1,6 @@
 """What comes out: tables, upload files for Moodle and Canvas, feedback pages, statistics."""
 
+import contextlib
 import csv
 import hashlib
 import io
@@ -7,14 +8,16 @@ import json
 import re
 import shutil
 from collections import Counter
+from functools import cached_property
 from html import escape
 
 from cnnlab.files import written_whole
 
 from . import submissions
-from .grading import UNANSWERED, copies, safe, stored, write
+from .grading import UNANSWERED, Result, copies, safe, stored, write
 from .masters import by_hand, question
 from .sandbox import KINDS
+from .submissions import MISSING, quoted
 
 STYLE = """
 :root { color-scheme: light dark; }
@@ -28,6 +31,9 @@ p, pre, td:last-child { overflow-wrap: anywhere; }
 .table { overflow-x: auto; }
 """.strip()
 LARGEST = 200_000  # bytes of a feedback page
+NOT_YET = "not graded"  # a status, after a run that was stopped
+ABSENT = {MISSING: "Nothing was handed in.", NOT_YET: "Not graded yet."}
+AGAIN = "Type the points anew, or confirm them with a mark: 2!"
 ADJUST = "adjust by hand"  # a column: points to add to the total, or to take away
 SEEN = "by-hand.json"  # what was typed for which answer
 
@@ -51,6 +57,13 @@ def number(text):
     """What a person typed into a cell of the table, as a number, or None."""
     text = text.strip().replace(",", ".").replace("\u2212", "-")
     return float(text) if re.fullmatch(r"[+-]?\d{1,6}(\.\d*)?", text) else None
+
+
+def marks(text):
+    """The points that were typed for an answer, or None: `1.5`, its parts `1+0.5`; a `!` confirms
+    those of an answer that changed."""
+    parts = [number(part) for part in text.strip("! ").removeprefix("+").split("+")]
+    return None if None in parts else sum(parts)
 
 
 def typed(path, master, results):
@@ -94,13 +107,21 @@ def typed(path, master, results):
 
 
 class GradeBook:
-    """All results of one assignment, with the grades that people gave."""
+    """All results of one assignment, with the grades that people gave.
 
-    def __init__(self, master, folder, results):
-        self.master, self.folder = master, folder
-        everyone = {r.key: r for r in [*stored(folder / "results"), *results]}
-        self.results = sorted(everyone.values(), key=lambda r: (r.student, r.key))
-        self.typed = typed(folder / "grades.csv", master, self.results)
+    `found` are the submissions of this run and, with a class list, those who handed in nothing.
+    """
+
+    def __init__(self, master, folder, found=()):
+        self.master, self.folder, self.found = master, folder, found
+        self.results = sorted(stored(folder / "results"), key=lambda r: (r.student, r.key))
+        keys, names = ({getattr(r, what) for r in self.results} for what in ("key", "student"))
+        self.absent = [
+            Result(one.student, status=one.lms if one.lms == MISSING else NOT_YET, key=one.key)
+            for one in found
+            if (one.student not in names if one.lms == MISSING else one.key not in keys)
+        ]
+        self.typed = typed(folder / "grades.csv", master, [*self.results, *self.absent])
         mine = {"student", "status", *master.points, ADJUST, "total", "of", "seconds"}
         mine |= {"sentence", "submission", *(column(master, name) for name in master.points)}
         headings = dict.fromkeys(h for row in self.typed.values() for h in row)
@@ -115,6 +136,21 @@ class GradeBook:
                 before = self.seen.get(f"{result.key} {name}", ["", ""])
                 if text != before[0]:
                     self.seen[f"{result.key} {name}"] = [text, mark]
+
+    @cached_property
+    def files(self):
+        """{key: the notebook that was handed in} of this run."""
+        paths = {one.key: submissions.choose(one.files, self.master) for one in self.found}
+        return {key: path for key, path in paths.items() if path}
+
+    def sources(self):
+        """{student: the text of the notebook}, to see who copied from whom."""
+        texts = {}
+        for result in self.results:
+            with contextlib.suppress(submissions.Unreadable, KeyError):
+                cells = submissions.read(self.files[result.key]).cells
+                texts[result.student] = "\n".join(cell.source for cell in cells)
+        return texts
 
     def mark(self, result, name):
         return hashlib.sha256(result.answers.get(name, "").encode()).hexdigest()[:12]
@@ -139,7 +175,7 @@ class GradeBook:
         """The points of a question; None while nobody has graded it."""
         if name not in hand_questions(self.master):
             return result.points.get(name, 0.0)
-        value = number(self.text(result, name))
+        value = marks(self.text(result, name))
         if value is not None and 0 <= value <= self.master.points[name]:
             return value
         return 0.0 if result.points.get(name) == 0.0 and not self.text(result, name) else None
@@ -150,6 +186,8 @@ class GradeBook:
 
     def sentence(self, result, private=True):
         """What a person should know, in a few words."""
+        if result.status in ABSENT:
+            return ABSENT[result.status]
         if result.status == "unreadable":
             return " ".join(result.notes)
         most = sum(self.master.points.values())
@@ -164,7 +202,8 @@ class GradeBook:
                 parts.append(f"{name}: “{text}” is not a grade from 0 to {most:g}.")
             elif value is None:
                 parts.append(f"{name} waits for a grade by hand.")
-        parts += [f"{q}: the answer changed after it was graded." for q in self.outdated(result)]
+        for name in self.outdated(result):
+            parts.append(f"{name}: the answer changed after it was graded. {AGAIN}")
         adjusted = self.row(result).get(ADJUST) or ""
         if adjusted:
             parts.append(f"{adjusted} points by hand.")
@@ -187,13 +226,17 @@ class GradeBook:
         head = ["student", "status", *(column(self.master, n) for n in names)]
         rows = [[*head, ADJUST, "total", "of", "seconds", "sentence", "submission", *self.extra]]
         most = sum(self.master.points.values())
-        for r in self.results:
-            hand = hand_questions(self.master)
-            cells = [self.text(r, n) if n in hand else f"{self.points(r, n):g}" for n in names]
-            end = [f"{self.total(r):g}", f"{most:g}", f"{r.seconds:g}", self.sentence(r)]
-            row = self.row(r)
-            end += [r.key, *(row.get(heading) or "" for heading in self.extra)]
-            rows.append([r.student, r.status, *cells, row.get(ADJUST) or "", *end])
+        hand = hand_questions(self.master)
+        for r in sorted([*self.results, *self.absent], key=lambda r: (r.student, r.key)):
+            row, there = self.row(r), r.status not in ABSENT
+            cells = []
+            for n in names:
+                points = f"{self.points(r, n):g}" if there and n not in hand else ""
+                cells.append(self.text(r, n) if n in hand else points)
+            total = f"{self.total(r):g}" if there or row.get(ADJUST) else ""
+            end = [total, f"{most:g}", f"{r.seconds:g}", self.sentence(r), quoted(r.key)]
+            end += [row.get(heading) or "" for heading in self.extra]
+            rows.append([quoted(r.student), r.status, *cells, row.get(ADJUST) or "", *end])
         return rows
 
     def canvas(self):
@@ -262,15 +305,27 @@ class GradeBook:
             text = page(result.student, body[:100] + "<p>Too long to show.</p>")
         return text
 
-    def report(self, kind, sources):
+    def report(self, kind):
         """The page for the teacher."""
         count = Counter(r.status for r in self.results)
         states = ", ".join(f"{n} {status}" for status, n in sorted(count.items()))
         body = f"<p>{len(self.results)} submissions: {states}. {self.waiting()} answers wait for a "
         body += f"grade by hand.</p><p>Sandbox: <b>{kind}</b>; {escape(KINDS[kind])}.</p>"
         body += "<h2>Questions</h2>" + html_table(self.statistics())
-        copied = copies(self.results, sources)
-        if copied:
+        strange = [one for one in self.found if not one.known]
+        if strange:
+            body += "<h2>Who is this?</h2><p>The class list does not tell, or not clearly. Write "
+            body += "the name that the download gives into any column of the right row of your "
+            body += "class list, or the number into a column <code>id</code>, and run the grading "
+            body += "again.</p>" + html_table(
+                [["name in the download", "number", "submission"]]
+                + [[one.name, one.lms_id, one.key] for one in strange]
+            )
+        if missing := [r.student for r in self.absent if r.status == MISSING]:
+            body += "<h2>Nothing handed in</h2><p>They do not count in the means, and the upload "
+            body += f"files leave them out.</p><p>{escape(', '.join(missing))}</p>"
+        if any(r.copied for r in self.results):
+            copied = copies(self.results, self.sources())
             body += "<h2>Copied answers</h2><p>These answers are wrong for the student's own "
             body += "numbers and right for somebody else's. Look before you judge.</p>"
             body += html_table([["student", "question", "right for"], *copied])
@@ -292,7 +347,7 @@ class GradeBook:
                     body += f"<pre>{escape(r.answers[name])}</pre>"
         return page(f"{self.master.title}: report", body)
 
-    def write(self, kind, sources):
+    def write(self, kind):
         """Write everything, each file whole or not at all."""
         pages = self.folder / "feedback"
         pages.mkdir(parents=True, exist_ok=True)
@@ -317,7 +372,7 @@ class GradeBook:
         for name, rows in {"canvas": self.canvas(), "moodle": self.moodle()}.items():
             write(self.folder / f"{name}.csv", csv_text(rows))
         write(self.folder / "statistics.csv", csv_text(self.statistics(), people=True))
-        write(self.folder / "report.html", self.report(kind, sources))
+        write(self.folder / "report.html", self.report(kind))
 
 
 def neutral(text):
@@ -360,7 +415,7 @@ def page(title, body):
     )
 
 
-def check_folder(master, folder):
+def check_folder(master, folder, found=()):
     """The results of an earlier run; refuses a folder in which something would be lost."""
     results = stored(folder / "results")
     for result in results:
@@ -369,5 +424,5 @@ def check_folder(master, folder):
                 f"{folder} holds the grades of {result.assignment}. "
                 f"Choose another folder for those of {master.name}: TO=FOLDER."
             )
-    typed(folder / "grades.csv", master, results)
+    GradeBook(master, folder, found)
     return results
