@@ -10,7 +10,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+import urllib.parse
+import zipfile
 from pathlib import Path
 
 import nbformat
@@ -41,7 +44,7 @@ STUDENT = "your name"
 OPTIONS = list(range(10, 10_000, 7))
 
 def pick(question, options):
-    text = f"@CLASS@:{os.environ.get('CNNLAB_STUDENT', STUDENT)}:{question}"
+    text = f"@CLASS@:{os.environ.get('CNNLAB_STUDENT') or STUDENT}:{question}"
     return options[int(hashlib.sha256(text.encode()).hexdigest(), 16) % len(options)]
 ```
 
@@ -126,7 +129,7 @@ my_answer = 3 * pick("q5", OPTIONS)
 :test: q5 2
 assert my_answer > 0, "my_answer is a positive number"
 ### BEGIN HIDDEN TESTS
-who = os.environ.get("CNNLAB_STUDENT", STUDENT)
+who = os.environ.get("CNNLAB_STUDENT") or STUDENT
 number = int(hashlib.sha256(f"@CLASS@:{who}:q5".encode()).hexdigest(), 16)
 assert my_answer == 3 * OPTIONS[number % len(OPTIONS)], "not the count for your number of inputs"
 ### END HIDDEN TESTS
@@ -617,7 +620,13 @@ def test_statistics_name_the_test_that_most_fail(school):
 def test_the_report_names_who_copied_from_whom(school):
     folder, *_ = school
     text = (folder / "grades" / "report.html").read_text()
-    assert "<td>copier</td><td>q5</td><td>alice</td>" in text
+    rows = re.findall(r'<tr><th scope="row">(.*?)</th><td>q5</td><td>(.*?)</td></tr>', text)
+    links = [
+        f'<a href="../submissions/{name}/small.ipynb">{name}</a>' for name in ("copier", "alice")
+    ]
+    assert (
+        tuple(links) in rows and (folder / "grades" / "../submissions/copier/small.ipynb").exists()
+    )
     assert "Because the same weights serve everywhere." in text  # an answer to read
     assert "each sees only a small window" in text  # the master's answer
     assert "bubblewrap" in text and "https:" not in text
@@ -666,7 +675,7 @@ class Desk:
             one = submissions.Submission(student, [], key, self.lms, key if self.lms else "")
             result = grading.failed(one, self.master)
             result.points = dict.fromkeys(self.master.points, 1.0) | {"why": None}
-            result.answers = {"why": self.answers.get(key, "because")}
+            result.answers = {"why": self.answers.get(key, f"because {key}")}
             result.status, result.notes, result.look = "graded", [], False
             path = self.folder / "results" / f"{grading.safe(result.key)}.json"
             grading.write(path, json.dumps(grading.asdict(result)))
@@ -834,6 +843,112 @@ def test_the_report_asks_who_a_stranger_is(desk):
     one.known = True
     report.GradeBook(desk.master, desk.folder, found).write("bubblewrap")
     assert "Who is this?" not in (desk.folder / "report.html").read_text()
+
+
+def test_points_and_comment_for_one_answer_count_for_the_same_answer_of_others(desk):
+    desk.answers = {"a": "It is  shared.", "b": "It is shared.\n", "c": "It is shared", "d": "no"}
+    names = {"a": "ann", "b": "ben", "c": "cem", "d": "dan"}
+
+    def hand(rows):
+        return {key[-1]: (row["why by hand (of 2)"], row["total"]) for key, row in rows.items()}
+
+    desk.grade(**names)
+    assert (desk.folder / "report.html").read_text().count("The same answer") == 1
+    desk.type("a", what="1+0.5")
+    desk.type("a", "why comment", "-why shared, <though>?")
+    assert hand(desk.grade(**names)) == {
+        "a": ("1+0.5", "6.5"), "b": ("1+0.5 (as ann)", "6.5"), "c": ("", "5"), "d": ("", "5"),
+    }  # fmt: skip
+    for student in ("ann", "ben"):
+        page = (desk.folder / "feedback" / f"{student}.html").read_text()
+        assert "Points: 1+0.5. -why shared, &lt;though&gt;?" in page
+    assert (desk.folder / "moodle.csv").read_text().count("-why shared, <though>?") == 2
+    desk.type("a", what="1")  # whoever has no points of their own follows
+    assert hand(desk.grade(**names))["b"] == ("1 (as ann)", "6")
+    desk.type("d", what="two")
+    desk.type("b", what="2")
+    assert hand(desk.grade(**names)) == {
+        "a": ("1", "6"), "b": ("2", "7"), "c": ("", "5"), "d": ("two", "5"),
+    }  # fmt: skip
+    desk.answers |= {"c": "It is shared."}  # which points? A person must say
+    assert hand(desk.grade(**names))["c"] == ("", "5")
+    desk.type("b", what="1,0")
+    assert hand(desk.grade(**names))["c"][1] == "6"
+    desk.answers |= {
+        "a": "new",
+        "b": "new",
+        "c": "new",
+    }  # graded before they changed: not for others
+    assert hand(desk.grade(**names))["c"] == ("", "5")
+
+
+def test_a_comment_that_belongs_to_nobody_stops_the_grading(desk):
+    desk.grade(a="ann")
+    rows = lines(desk.folder)
+    desk.save([row | {"student": "x", "submission": "x", "why comment": "good"} for row in rows])
+    with pytest.raises(report.Mixed, match="typed for x"):
+        desk.grade(a="ann")
+
+
+def test_grades_that_lie_side_by_side_make_one_table(desk, small, tmp_path):
+    desk.missing = ["zoe"]
+    desk.grade(a="ann", b="0071")
+    report.all_together(tmp_path)
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "grades.csv").write_text("mine")  # not ours
+    assert not (tmp_path / "all.csv").exists()
+    second = Desk(small, tmp_path / "more")
+    second.grade(b="0071")
+    second.type("b", what="1,5")
+    second.grade(b="0071")
+    report.all_together(tmp_path)
+    with open(tmp_path / "all.csv", newline="", encoding="utf-8-sig") as file:
+        assert list(csv.reader(file)) == [
+            ["student", "grades", "more", "sum"],
+            ["'0071", "5", "6.5", "11.5"],
+            ["ann", "5", "", "5"],
+            ["zoe", "", "", "0"],
+        ]
+
+
+def test_the_report_shows_each_wrong_answer_beside_its_test(small, tmp_path, capsys, monkeypatch):
+    wrong = GIVEN | {"q2": "def output_size(n, k):\n    return 24 if n > k else '<0>'"}
+    for student, answers in {"ann": GIVEN, "ben ö": wrong, "cem": wrong}.items():
+        hand_in(tmp_path / "in", student, filled(small, answers))
+    grade(small, tmp_path / "in", tmp_path / "out" / "1")
+    text = (tmp_path / "out" / "1" / "report.html").read_text()
+    code = "<code>assert output_size(9, 9) == 1, {0}one place for a kernel as large as the image"
+    assert f"<td>1</td><td>2</td><td>{code.format('&quot;')}" in text
+    start = text.index(
+        "hidden 1: one place for a kernel as large as the image (2 identical answers)"
+    )
+    shown = text[start : text.index("</details>", start)]
+    assert "return 24 if n &gt; k else &#x27;&lt;0&gt;&#x27;" in shown
+    links = re.findall(r'href="(.*?)">(.*?)</a>', shown)
+    assert [name for _, name in links] == ["ben ö", "cem"]
+    for place, _ in links:
+        assert (tmp_path / "out" / "1" / urllib.parse.unquote(place)).is_file()
+    assert '<th scope="row">7.2</th><td>2</td>' in text  # two totals from 7.2 to 8.4
+    assert "output_size(9, 9)" not in (tmp_path / "out" / "1" / "feedback" / "cem.html").read_text()
+
+    # One notebook, and nowhere to write to: a trial.
+    own = GIVEN | {"q2": wrong["q2"], "q5": f"my_answer = {3 * drawn('your name')}"}
+    nbformat.write(filled(small, own), tmp_path / "aly's.ipynb")
+    before = set(tmp_path.rglob("*"))
+    trial = [*command(small, tmp_path / "aly's.ipynb", "")[2:]]
+    trial.remove("")
+    monkeypatch.setattr(sys, "argv", trial)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "elsewhere"))
+    (tmp_path / "elsewhere").mkdir()
+    commands.main()
+    said = capsys.readouterr().out
+    assert "q2  0 of 2  one place for a kernel as large as the image" in said
+    assert "q5  2 of 2  Passed." in said and "why  – of 2" in said
+    made = set(tmp_path.rglob("*")) - before
+    assert made and all((tmp_path / "elsewhere") in [path, *path.parents] for path in made)
+    trial[3:3] = [str(tmp_path / "out" / "2")]
+    with pytest.raises(SystemExit, match="a single notebook"):
+        commands.main()
 
 
 def test_who_copied_is_found_when_the_owner_hands_in_later(small, tmp_path):
@@ -1148,6 +1263,21 @@ def test_downloads_of_moodle_and_canvas_are_understood(small, tmp_path):
         path.parent.mkdir(parents=True, exist_ok=True)
         grading.write(path, json.dumps(grading.asdict(grading.failed(one, small))))
     grade_book = report.GradeBook(small, tmp_path / "out", found)
+    grade_book.write("bubblewrap")
+    with zipfile.ZipFile(tmp_path / "out" / "moodle-feedback.zip") as archive:
+        assert sorted(archive.namelist()) == [
+            "Ann Lee_123_assignsubmission_file_/feedback.html",
+            "Ben Öz_124_assignsubmission_file_/feedback.html",
+        ]
+        page = archive.read("Ann Lee_123_assignsubmission_file_/feedback.html").decode()
+        assert (
+            page == (tmp_path / "out" / "feedback" / f"{grading.safe('Ann Lee')}.html").read_text()
+        )
+    with zipfile.ZipFile(tmp_path / "out" / "canvas-feedback.zip") as archive:
+        handed_in = sorted(path.name for path in (tmp_path / "in").glob("*_9*.ipynb"))
+        assert sorted(archive.namelist()) == handed_in and len(handed_in) == 2
+        (cell,) = nbformat.reads(archive.read(handed_in[0]), as_version=4).cells
+        assert "of 12 points" in cell.source and "\n" not in cell.source
     assert ["cemdua", "77", "", "", "", "0"] in grade_book.canvas()
     assert grade_book.canvas()[0][:2] == ["Student", "ID"]
     assert ["Participant 123", "Ann Lee", "0", "12"] in [row[:4] for row in grade_book.moodle()]

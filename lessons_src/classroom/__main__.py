@@ -4,6 +4,7 @@ import argparse
 import os
 import signal
 import sys
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,6 +37,13 @@ def grade(options):
     def say(text):
         print(text, flush=True)
 
+    trial = Path(options.source).is_file()
+    if trial == bool(options.to):
+        raise report.Mixed(
+            "Say where the grades go: TO=grades/03/. Only a single notebook (FROM=one.ipynb) is a "
+            "trial, goes to no grades, and needs no TO."
+        )
+    options.to = options.to or tempfile.mkdtemp(prefix="trial-")
     inside, outside = Path(options.to).resolve(), Path(options.source).resolve()
     if inside == outside or outside in inside.parents:
         raise report.Mixed("TO must not lie in FROM: the grades would be taken for a student's.")
@@ -64,6 +72,12 @@ def grade(options):
         raise
     grade_book = report.GradeBook(master, folder, found)
     grade_book.write(kind)
+    if trial:
+        for row in grade_book.questions(results[0]):
+            print("  ".join(row))
+        print("\n".join(results[0].notes))
+    else:
+        report.all_together(inside.parent)
     strange = sum(grading.WORKED_OUT in note for r in results for note in r.notes)
     if strange:
         print(
@@ -94,8 +108,10 @@ def main():
     command.add_argument("--class", dest="cohort", default="demo", help="variants depend on it")
     command.set_defaults(run=release)
     command = commands.add_parser("grade", parents=[common], help=grade.__doc__)
-    command.add_argument("source", metavar="FROM", help="folder with the students' notebooks")
-    command.add_argument("to", metavar="TO", help="folder for grades, feedback and upload files")
+    command.add_argument("source", metavar="FROM", help="folder of notebooks, or one to try")
+    command.add_argument(
+        "to", metavar="TO", nargs="?", help="folder for grades, feedback and upload files"
+    )
     command.add_argument("--assignment", help="the master's name, if it is not clear")
     command.add_argument("--roster", help="class list (CSV): `student`, and names or numbers")
     command.add_argument("--class", dest="cohort", help="the class, if the notebooks do not tell")

@@ -3,6 +3,7 @@
 import ast
 import contextlib
 import hashlib
+import itertools
 import json
 import math
 import multiprocessing
@@ -219,9 +220,17 @@ class SubmissionGrader:
             text = UNANSWERED
         if text and points < most:
             self.result.tests[name] = assert_name(cell, verdict)
+            self.result.answers[name] = self.answer()
             self.result.messages[name] = hide(text, self.master)
             if "CNNLAB_STUDENT" in cell.source and verdict["name"] == "AssertionError":
                 self.look_for_the_owner(cell, name)
+
+    def answer(self):
+        """The code that the test now running is about."""
+        cells = reversed(self.cells[: self.number])
+        before = itertools.takewhile(lambda cell: not is_test(cell), cells)
+        mine = [c.source for c in before if is_solution(c) and c.cell_type == "code"]
+        return "\n\n".join(reversed(mine))[:20_000]
 
     def look_for_the_owner(self, cell, name):
         """A wrong answer to a student's own numbers: is it right for somebody else's?"""
@@ -273,12 +282,18 @@ def assert_name(cell, verdict):
     number = verdict.get("number")
     if number is None:
         return verdict["name"] or "stopped"
-    kinds = [kind for _, kind in split(cell.source)]
-    nodes = [n for n in ast.walk(ast.parse(cell.source)) if isinstance(n, ast.Assert)]
-    lines = sorted(node.lineno for node in nodes)
-    hidden = ["hidden" if kinds[line - 1] else "visible" for line in lines]
-    kind = hidden[number - 1]
-    return f"{kind} {hidden[:number].count(kind)}"
+    return list(asserts(cell.source))[number - 1]
+
+
+def asserts(source):
+    """{name: code} of the tests in a cell, in their order: `visible 1`, `hidden 1`, …"""
+    kinds, found, count = [kind for _, kind in split(source)], {}, Counter()
+    nodes = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Assert)]
+    for node in sorted(nodes, key=lambda node: node.lineno):
+        kind = "hidden" if kinds[node.lineno - 1] else "visible"
+        count[kind] += 1
+        found[f"{kind} {count[kind]}"] = ast.get_source_segment(source, node)
+    return found
 
 
 def grade(submission, master, room, others=()):
@@ -529,20 +544,3 @@ def _work(jobs, kind, limits, master, others, scratch):
             with contextlib.suppress(OSError):  # no space: the one that started this says so
                 write(target, json.dumps(asdict(result), indent=1))
             jobs.send(True)
-
-
-def copies(results, sources):
-    """[(student, question, owner)]: answers that are right for somebody else's numbers.
-
-    Where several share those numbers, the one whose notebook is most alike is named.
-    """
-    found = []
-    for result in results:
-        for name, owners in result.copied.items():
-            mine = Counter(sources.get(result.student, "").split())
-
-            def alike(other, mine=mine):
-                return sum((mine & Counter(sources.get(other, "").split())).values())
-
-            found.append((result.student, name, max(owners, key=alike)))
-    return found

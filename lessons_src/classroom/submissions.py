@@ -65,9 +65,12 @@ class Submission:
 def find(folder, roster=None, say=lambda text: None):
     """Every student's submission in a folder as Moodle, Canvas or a person leaves it.
 
-    With a class list, also those who handed in nothing (`lms` is MISSING).
+    With a class list, also those who handed in nothing (`lms` is MISSING). A notebook in place of
+    the folder is a trial: it is graded for the name that stands in it.
     """
     folder = Path(folder)
+    if folder.is_file():
+        return [Submission("", [folder], folder.stem)]
     if not folder.is_dir():
         raise Unreadable(
             f"There is no folder {folder}. FROM is the folder with the students' notebooks "
