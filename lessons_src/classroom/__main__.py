@@ -37,7 +37,7 @@ def grade(options):
     def say(text):
         print(text, flush=True)
 
-    trial = Path(options.source).is_file()
+    trial = submissions.is_notebook(Path(options.source)) and Path(options.source).is_file()
     if trial == bool(options.to):
         raise report.Mixed(
             "Say where the grades go: TO=grades/03/. Only a single notebook (FROM=one.ipynb) is a "
@@ -75,7 +75,8 @@ def grade(options):
     if trial:
         for row in grade_book.questions(results[0]):
             print("  ".join(row))
-        print("\n".join(results[0].notes))
+        page = next((folder / "feedback").iterdir())
+        print("\n".join([*results[0].notes, f"The student's page: {page}."]))
     else:
         report.all_together(inside.parent)
     strange = sum(grading.WORKED_OUT in note for r in results for note in r.notes)

@@ -467,7 +467,8 @@ def grade_all(found, master, folder, kind, limits, jobs, say=print):
                     done = failed(one, master)
                     write(target, json.dumps(asdict(done), indent=1))
                 left = (time.monotonic() - start) / ready * (len(todo) - ready)
-                say(f"{ready} of {len(todo)}  {one.student}: {done.status}.  {left_words(left)}")
+                who = one.student or one.name
+                say(f"{ready} of {len(todo)}  {who}: {done.status}.  {left_words(left)}")
     finally:
         for worker in workers:
             worker.process.kill()

@@ -34,13 +34,14 @@ th, td { text-align: left; vertical-align: top; padding: .4rem .6rem;
 pre { white-space: pre-wrap; border-left: 3px solid #8888; padding-left: 1rem; font: inherit; }
 p, pre, td:last-child { overflow-wrap: anywhere; }
 .table { overflow-x: auto; }
+a { color: inherit; }
 """.strip()
 LARGEST = 199_000  # bytes of a feedback page
 SHOWN = 3_000  # characters of an answer that failed a test
 NOT_YET = "not graded"  # a status, after a run that was stopped
 ABSENT = {MISSING: "Nothing was handed in.", NOT_YET: "Not graded yet."}
 AGAIN = "Type the points anew, or confirm them with a mark: 2!"
-SAME = re.compile(r" \(as .*\)$")  # after points that were typed for the same answer of another
+SAME = " (same answer)"  # after points that were typed for another who gave the same answer
 ADJUST = "adjust by hand"  # a column: points to add to the total, or to take away
 SEEN = "by-hand.json"  # what was typed for which answer
 
@@ -94,7 +95,7 @@ def typed(path, master, results):
             )
     found, strange = {}, []
     for row in rows:
-        row |= {heading: "" for heading in headings if SAME.search(row.get(heading) or "")}
+        row |= {heading: "" for heading in headings if (row.get(heading) or "").endswith(SAME)}
         said = any(row.get(heading) for heading in anything)
         keys = [r.key for r in results if r.key == row.get("submission")]
         keys = keys or [r.key for r in results if r.student == row["student"]]
@@ -197,10 +198,10 @@ class GradeBook:
         return found
 
     def given(self, result, name):
-        """(the points as typed here or for the same answer, the comment, whose they are)"""
+        """(the points as typed here or for the same answer, the comment)"""
         whose = self.same.get((result.key, name), result)
         words = [self.row(r).get(comment(name)) for r in (result, whose)]
-        return self.text(whose, name), words[0] or words[1] or "", whose
+        return self.text(whose, name), words[0] or words[1] or ""
 
     def points(self, result, name):
         """The points of a question; None while nobody has graded it."""
@@ -263,9 +264,8 @@ class GradeBook:
             cells = []
             for n in names:
                 if n in self.hand:
-                    text, _, whose = self.given(r, n)
-                    text += f" (as {whose.student})" if whose is not r else ""
-                    cells += [text, row.get(comment(n)) or ""]
+                    shared = SAME if (r.key, n) in self.same else ""
+                    cells += [self.given(r, n)[0] + shared, row.get(comment(n)) or ""]
                 else:
                     cells.append(f"{self.points(r, n):g}" if there else "")
             total = f"{self.total(r):g}" if there or row.get(ADJUST) else ""
@@ -323,7 +323,7 @@ class GradeBook:
             elif name in result.messages and value < most:
                 words = result.messages[name]
             if hand and value is not None:
-                text, said, _ = self.given(result, name)
+                text, said = self.given(result, name)
                 words = " ".join([words, f"Points: {text}." if "+" in text else "", said]).strip()
             got = "–" if value is None else f"{value:g}"
             rows.append([name, f"{got} of {most:g}", words])
@@ -396,7 +396,7 @@ class GradeBook:
             passed -= first[test]
             rows.append([test, passed, first[test], Html(f"<code>{escape(code)}</code>")])
         rows += [[error, "", first[error], ""] for error in sorted(first.keys() - tests.keys())]
-        text, answers = html_table(rows), defaultdict(list)
+        text, answers = html_table(rows, f"tests of {escape(name)}"), defaultdict(list)
         for r in failed:
             if r.messages[name] != UNANSWERED and r.answers.get(name):
                 answers[r.tests[name], r.messages[name], r.answers[name]].append(r)
@@ -470,7 +470,8 @@ class GradeBook:
         names = Counter(r.student for r in self.results)
         wanted, texts = {}, {}
         for r in self.results:
-            whose = r.student if names[r.student] == 1 else f"{r.student} {r.key}"
+            alone = r.student and names[r.student] == 1
+            whose = r.student if alone else f"{r.student} {r.key}".strip()
             text = page(f"{self.master.title}: {r.student}", self.feedback(r))
             wanted[pages / f"{safe(whose)}.html"] = texts[r.key] = text
         for path in set(pages.glob("*.html")) - wanted.keys():
@@ -486,9 +487,8 @@ class GradeBook:
                     archive.writestr(inside, text.encode("utf-8", "replace"), zipfile.ZIP_DEFLATED)
         write(self.folder / SEEN, json.dumps(self.seen, indent=1))
         grades = self.folder / "grades.csv"
-        table = "\ufeff" + csv_text(
-            self.table(), people=True
-        )  # the mark tells a spreadsheet that it is UTF-8
+        # The mark tells a spreadsheet that it is UTF-8.
+        table = "\ufeff" + csv_text(self.table(), people=True)
         if grades.exists() and grades.read_bytes() != table.encode("utf-8", "replace"):
             with written_whole(f"{grades}.before") as part:
                 shutil.copy(grades, part)
@@ -540,14 +540,16 @@ class Html(str):
     """A text that is HTML already."""
 
 
-def html_table(rows):
+def html_table(rows, label=""):
     head, *rest = [[c if isinstance(c, Html) else escape(str(c)) for c in row] for row in rows]
     text = "<tr>" + "".join(f'<th scope="col">{cell}</th>' for cell in head) + "</tr>"
     for row in rest:
         text += f'<tr><th scope="row">{row[0]}</th>'
         text += "".join(f"<td>{cell}</td>" for cell in row[1:]) + "</tr>"
     # Wide tables scroll by themselves, with the keyboard, too.
-    place = f'class="table" role="region" tabindex="0" aria-label="table: {", ".join(head)}"'
+    place = (
+        f'class="table" role="region" tabindex="0" aria-label="table: {label or ", ".join(head)}"'
+    )
     return f"<div {place}><table>{text}</table></div>"
 
 

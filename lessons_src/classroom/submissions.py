@@ -69,12 +69,12 @@ def find(folder, roster=None, say=lambda text: None):
     the folder is a trial: it is graded for the name that stands in it.
     """
     folder = Path(folder)
-    if folder.is_file():
+    if is_notebook(folder) and folder.is_file():
         return [Submission("", [folder], folder.stem)]
     if not folder.is_dir():
         raise Unreadable(
             f"There is no folder {folder}. FROM is the folder with the students' notebooks "
-            "(unpack a .zip first)."
+            "(unpack a .zip first), or one notebook to try."
         )
     found, ignored = {}, []
     for path in sorted(inside(folder).iterdir()):
