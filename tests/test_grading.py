@@ -963,6 +963,14 @@ def test_who_copied_is_found_when_the_owner_hands_in_later(small, tmp_path):
         assert not any("zoe" in line for line in lines if not line.startswith("zoe"))
     assert "3 of 3 were graded before." in grade(small, tmp_path / "in", tmp_path / "out")
 
+    shutil.rmtree(tmp_path / "in" / "zoe")  # not handed in, but on the class list
+    (tmp_path / "class.csv").write_text("student\nann\nben\nzoe\n")
+    roster = "--roster", str(tmp_path / "class.csv")
+    said = grade(small, tmp_path / "in", tmp_path / "new", *roster)
+    assert "2 submissions to small" in said and "without a notebook here: zoe." in said
+    text = (tmp_path / "new" / "report.html").read_text()
+    assert "<td>q5</td><td>zoe</td>" in text and "Nothing handed in" in text
+
 
 def test_results_of_earlier_versions_are_read_and_parts_of_files_are_not(desk):
     """The class was called `group` in them. A part is what is left when grading is killed."""
