@@ -56,9 +56,9 @@ assignments: $(READY)  ## check the masters, write the students' notebooks (ASSI
 	$(CLASSROOM) release $(ASSIGNMENT) $(if $(CLASS),--class "$(CLASS)") $(if $(TO),--to "$(TO)") \
 		$(if $(MASTERS),--masters "$(MASTERS)")
 
-grade: $(READY)  ## grade a class: FROM=submissions/ TO=grades/ (ASSIGNMENT= CLASS= ROSTER= JOBS= SECONDS= UNSAFE=1)
-	@test -n "$(FROM)" && test -n "$(TO)" || { echo "Say where the notebooks are and where the grades go: make grade FROM=submissions/ TO=grades/"; exit 2; }
-	@$(CLASSROOM) grade "$(FROM)" "$(TO)" \
+grade: $(READY)  ## grade a class: FROM=submissions/ TO=grades/, or try FROM=one.ipynb (ASSIGNMENT= CLASS= ROSTER= JOBS= SECONDS= UNSAFE=1)
+	@test -n "$(FROM)" || { echo "Say where the notebooks are and where the grades go: make grade FROM=submissions/ TO=grades/"; exit 2; }
+	@$(CLASSROOM) grade "$(FROM)" $(if $(TO),"$(TO)") \
 		$(if $(ASSIGNMENT),--assignment "$(ASSIGNMENT)") $(if $(CLASS),--class "$(CLASS)") $(if $(ROSTER),--roster "$(ROSTER)") \
 		$(if $(MASTERS),--masters "$(MASTERS)") $(if $(JOBS),--jobs $(JOBS)) \
 		$(if $(SECONDS),--cell-seconds $(SECONDS)) $(if $(UNSAFE),--unsafe)

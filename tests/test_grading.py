@@ -10,7 +10,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+import urllib.parse
 import zipfile
 from pathlib import Path
 
@@ -42,7 +44,7 @@ STUDENT = "your name"
 OPTIONS = list(range(10, 10_000, 7))
 
 def pick(question, options):
-    text = f"@CLASS@:{os.environ.get('CNNLAB_STUDENT', STUDENT)}:{question}"
+    text = f"@CLASS@:{os.environ.get('CNNLAB_STUDENT') or STUDENT}:{question}"
     return options[int(hashlib.sha256(text.encode()).hexdigest(), 16) % len(options)]
 ```
 
@@ -127,7 +129,7 @@ my_answer = 3 * pick("q5", OPTIONS)
 :test: q5 2
 assert my_answer > 0, "my_answer is a positive number"
 ### BEGIN HIDDEN TESTS
-who = os.environ.get("CNNLAB_STUDENT", STUDENT)
+who = os.environ.get("CNNLAB_STUDENT") or STUDENT
 number = int(hashlib.sha256(f"@CLASS@:{who}:q5".encode()).hexdigest(), 16)
 assert my_answer == 3 * OPTIONS[number % len(OPTIONS)], "not the count for your number of inputs"
 ### END HIDDEN TESTS
@@ -618,7 +620,10 @@ def test_statistics_name_the_test_that_most_fail(school):
 def test_the_report_names_who_copied_from_whom(school):
     folder, *_ = school
     text = (folder / "grades" / "report.html").read_text()
-    assert "<td>copier</td><td>q5</td><td>alice</td>" in text
+    who, whose = (
+        f'<a href="../submissions/{name}/small.ipynb">{name}</a>' for name in ("copier", "alice")
+    )
+    assert f'<th scope="row">{who}</th><td>q5</td><td>{whose}</td></tr>' in text
     assert "Because the same weights serve everywhere." in text  # an answer to read
     assert "each sees only a small window" in text  # the master's answer
     assert "bubblewrap" in text and "https:" not in text
@@ -662,26 +667,27 @@ class Desk:
 
     def grade(self, **students):
         """`key="name"`: these are handed in now; the rest is known from before."""
-        results = []
+        found = [submissions.Submission(name, name=name, lms="missing") for name in self.missing]
         for key, student in students.items():
-            one = submissions.Submission(student, [], key, "moodle", key)
+            one = submissions.Submission(student, [], key, self.lms, key if self.lms else "")
             result = grading.failed(one, self.master)
             result.points = dict.fromkeys(self.master.points, 1.0) | {"why": None}
-            result.answers = {"why": self.answers.get(key, "because")}
+            result.answers = {"why": self.answers.get(key, f"because {key}")}
             result.status, result.notes, result.look = "graded", [], False
             path = self.folder / "results" / f"{grading.safe(result.key)}.json"
             grading.write(path, json.dumps(grading.asdict(result)))
-            results.append(result)
-        report.check_folder(self.master, self.folder)
-        report.GradeBook(self.master, self.folder, results).write("bubblewrap", {})
+            found.append(one)
+        report.check_folder(self.master, self.folder, found)
+        report.GradeBook(self.master, self.folder, found).write("bubblewrap")
         return {row["submission"]: row for row in lines(self.folder)}
 
     answers: dict = {}  # noqa: RUF012
+    missing, lms = (), "moodle"
 
     def type(self, key, heading="why by hand (of 2)", what="", **more):
         rows = lines(self.folder)
         for row in rows:
-            if row["submission"] == f"moodle {key}":
+            if row["submission"].removeprefix("moodle ") == key:
                 row[heading] = what
         self.save(rows, **more)
 
@@ -741,7 +747,7 @@ def test_points_that_belong_to_nobody_stop_the_grading_and_overwrite_nothing(des
         spoilt,
         [
             *rows,
-            next(row | {"why by hand (of 2)": "1"} for row in rows if row["student"] == "0007"),
+            next(row | {"why by hand (of 2)": "1"} for row in rows if row["student"] == "'0007"),
         ],
         [{k: v for k, v in row.items() if "by hand" not in k} for row in rows],
         [{"Name" if k == "student" else k: v for k, v in row.items()} for row in rows],
@@ -776,8 +782,194 @@ def test_an_answer_that_changed_after_it_was_graded_is_named(desk):
         in desk.grade(a="ann")["moodle a"]["sentence"]
     )
     assert "changed after" in (desk.folder / "report.html").read_text()
+    desk.type("a", what="2!")  # the same points, confirmed
+    row = desk.grade(a="ann")["moodle a"]
+    assert "changed" not in row["sentence"] and row["total"] == "7"
+    desk.answers = {"a": "a third answer"}
+    assert "changed after" in desk.grade(a="ann")["moodle a"]["sentence"]
     desk.type("a", what="1.0")
     assert "changed" not in desk.grade(a="ann")["moodle a"]["sentence"]
+
+
+@pytest.mark.parametrize(
+    ("text", "points"),
+    [("1,5", 1.5), ("1+0.5", 1.5), ("1 + 1!", 2), ("2!", 2), ("+1", 1), ("1+", None), ("!", None)],
+)
+def test_points_by_hand_may_be_a_sum_or_confirmed(text, points):
+    assert report.marks(text) == points
+
+
+@pytest.mark.parametrize(
+    "name", ["0071234", "123456789012", "1/2", "3-4", "Mar1", "1e5", "TRUE", "=1", "'tHooft"]
+)
+def test_a_spreadsheet_changes_no_name(desk, name):
+    """It makes numbers, dates and formulas of what looks so; a quote before makes it a text."""
+    desk.lms = ""
+    for _ in range(2):
+        desk.grade(**{name: name, "ann lee": "ann lee"})
+        raw = {row["student"]: row["submission"] for row in lines(desk.folder)}
+        assert raw == {f"'{name}": f"'{name}", "ann lee": "ann lee"}
+        assert {row["submission"] for row in submissions.read_table(desk.path)} == {name, "ann lee"}
+        desk.type(f"'{name}", what="2")
+    assert desk.grade()[f"'{name}"]["total"] == "7"
+
+
+def test_who_handed_in_nothing_has_a_row_and_counts_in_no_mean(desk):
+    desk.missing = ["zoe", "yan"]
+    rows = desk.grade(a="ann")
+    assert [(rows[k]["status"], rows[k]["total"]) for k in ("zoe", "moodle a")] == [
+        ("missing", ""), ("graded", "5"),
+    ]  # fmt: skip
+    assert rows["zoe"]["sentence"] == "Nothing was handed in."
+    assert (desk.folder / "statistics.csv").read_text().splitlines()[1].startswith("q1,3,1.00,")
+    assert "zoe" in (desk.folder / "report.html").read_text()
+    for upload in ("canvas.csv", "moodle.csv"):
+        assert "zoe" not in (desk.folder / upload).read_text()
+    desk.type("zoe", "adjust by hand", "-1")
+    assert desk.grade(a="ann")["zoe"]["total"] == "-1"
+    desk.missing = ["yan"]
+    rows = desk.grade(b="zoe")  # what was typed stays hers
+    assert (rows["moodle b"]["total"], set(rows)) == ("4", {"moodle a", "moodle b", "yan"})
+
+
+def test_the_report_asks_who_a_stranger_is(desk):
+    (one,) = found = [submissions.Submission("<Bo>", [], "<Bo>", "moodle", "9", known=False)]
+    report.GradeBook(desk.master, desk.folder, found).write("bubblewrap")
+    text = (desk.folder / "report.html").read_text()
+    assert "Who is this?" in text and "<td>9</td>" in text and "&lt;Bo&gt;" in text
+    one.known = True
+    report.GradeBook(desk.master, desk.folder, found).write("bubblewrap")
+    assert "Who is this?" not in (desk.folder / "report.html").read_text()
+
+
+def test_points_and_comment_for_one_answer_count_for_the_same_answer_of_others(desk):
+    desk.answers = {"a": "It is  shared.", "b": "It is shared.\n", "c": "It is shared", "d": "no"}
+    names = {"a": "ann", "b": "ben", "c": "cem", "d": "dan"}
+
+    def hand(rows):
+        return {key[-1]: (row["why by hand (of 2)"], row["total"]) for key, row in rows.items()}
+
+    desk.grade(**names)
+    assert (desk.folder / "report.html").read_text().count("The same answer") == 1
+    desk.type("a", what="1+0.5")
+    desk.type("a", "why comment", "-why shared, <though>?")
+    assert hand(desk.grade(**names)) == {
+        "a": ("1+0.5", "6.5"), "b": ("1+0.5 (same answer)", "6.5"), "c": ("", "5"), "d": ("", "5"),
+    }  # fmt: skip
+    for student in ("ann", "ben"):
+        page = (desk.folder / "feedback" / f"{student}.html").read_text()
+        assert "Points: 1+0.5. -why shared, &lt;though&gt;?" in page
+    assert (desk.folder / "moodle.csv").read_text().count("-why shared, <though>?") == 2
+    desk.type("a", what="1")  # whoever has no points of their own follows
+    assert hand(desk.grade(**names))["b"] == ("1 (same answer)", "6")
+    desk.type("d", what="two")
+    desk.type("b", what="2")
+    assert hand(desk.grade(**names)) == {
+        "a": ("1", "6"), "b": ("2", "7"), "c": ("", "5"), "d": ("two", "5"),
+    }  # fmt: skip
+    desk.answers |= {"c": "It is shared."}  # which points? A person must say
+    assert hand(desk.grade(**names))["c"] == ("", "5")
+    desk.type("b", what="1,0")
+    assert hand(desk.grade(**names))["c"][1] == "6"
+    desk.answers |= {
+        "a": "new",
+        "b": "new",
+        "c": "new",
+    }  # graded before they changed: not for others
+    assert hand(desk.grade(**names))["c"] == ("", "5")
+
+
+def test_a_comment_that_belongs_to_nobody_stops_the_grading(desk):
+    desk.grade(a="ann")
+    rows = lines(desk.folder)
+    desk.save([row | {"student": "x", "submission": "x", "why comment": "good"} for row in rows])
+    with pytest.raises(report.Mixed, match="typed for x"):
+        desk.grade(a="ann")
+
+
+def test_grades_that_lie_side_by_side_make_one_table(desk, small, tmp_path):
+    desk.missing = ["zoe"]
+    desk.grade(a="ann", b="0071")
+    report.all_together(tmp_path)
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "grades.csv").write_text("mine")  # not ours
+    assert not (tmp_path / "all.csv").exists()
+    second = Desk(small, tmp_path / "more")
+    second.grade(b="0071")
+    second.type("b", what="1,5")
+    second.grade(b="0071")
+    report.all_together(tmp_path)
+    with open(tmp_path / "all.csv", newline="", encoding="utf-8-sig") as file:
+        assert list(csv.reader(file)) == [
+            ["student", "grades", "more", "sum"],
+            ["'0071", "5", "6.5", "11.5"],
+            ["ann", "5", "", "5"],
+            ["zoe", "", "", "0"],
+        ]
+
+
+def test_the_report_shows_each_wrong_answer_beside_its_test(small, tmp_path, capsys, monkeypatch):
+    wrong = GIVEN | {"q2": "def output_size(n, k):\n    return 24 if n > k else '<0>'"}
+    for student, answers in {"ann": GIVEN, "ben ö": wrong, "cem": wrong}.items():
+        hand_in(tmp_path / "in", student, filled(small, answers))
+    grade(small, tmp_path / "in", tmp_path / "out" / "1")
+    text = (tmp_path / "out" / "1" / "report.html").read_text()
+    code = "<code>assert output_size(9, 9) == 1, {0}one place for a kernel as large as the image"
+    assert f"<td>1</td><td>2</td><td>{code.format('&quot;')}" in text
+    start = text.index(
+        "hidden 1: one place for a kernel as large as the image (2 identical answers)"
+    )
+    shown = text[start : text.index("</details>", start)]
+    assert "return 24 if n &gt; k else &#x27;&lt;0&gt;&#x27;" in shown
+    links = re.findall(r'href="(.*?)">(.*?)</a>', shown)
+    assert [name for _, name in links] == ["ben ö", "cem"]
+    for place, _ in links:
+        assert (tmp_path / "out" / "1" / urllib.parse.unquote(place)).is_file()
+    assert '<th scope="row">7.2</th><td>2</td>' in text  # two totals from 7.2 to 8.4
+    assert "output_size(9, 9)" not in (tmp_path / "out" / "1" / "feedback" / "cem.html").read_text()
+
+    # One notebook, and nowhere to write to: a trial.
+    own = GIVEN | {"q2": wrong["q2"], "q5": f"my_answer = {3 * drawn('your name')}"}
+    nbformat.write(filled(small, own), tmp_path / "aly's.ipynb")
+    before = set(tmp_path.rglob("*"))
+    trial = [*command(small, tmp_path / "aly's.ipynb", "")[2:]]
+    trial.remove("")
+    monkeypatch.setattr(sys, "argv", trial)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "elsewhere"))
+    (tmp_path / "elsewhere").mkdir()
+    commands.main()
+    said = capsys.readouterr().out
+    assert "q2  0 of 2  one place for a kernel as large as the image" in said
+    assert "q5  2 of 2  Passed." in said and "why  – of 2" in said
+    assert f"{tmp_path / 'elsewhere'}" in said and "aly_s" in said.split("student's page: ")[1]
+    made = set(tmp_path.rglob("*")) - before
+    assert made and all((tmp_path / "elsewhere") in [path, *path.parents] for path in made)
+    trial[3:3] = [str(tmp_path / "out" / "2")]
+    with pytest.raises(SystemExit, match="a single notebook"):
+        commands.main()
+
+
+def test_who_copied_is_found_when_the_owner_hands_in_later(small, tmp_path):
+    stolen = GIVEN | {"q5": f"my_answer = {3 * drawn('zoe')}"}
+    hand_in(tmp_path / "in", "ann", filled(small, stolen))
+    hand_in(tmp_path / "in", "ben", filled(small))
+    grade(small, tmp_path / "in", tmp_path / "out")
+    assert "Copied answers" not in (tmp_path / "out" / "report.html").read_text()
+    hand_in(tmp_path / "in", "zoe", filled(small))
+    assert "1 of 3 were graded before." in grade(small, tmp_path / "in", tmp_path / "out")
+    assert "Copied answers" in (tmp_path / "out" / "report.html").read_text()
+    for page in ("feedback/ann.html", "moodle.csv", "canvas.csv"):  # only the teacher is told
+        lines = (tmp_path / "out" / page).read_text().splitlines()
+        assert not any("zoe" in line for line in lines if not line.startswith("zoe"))
+    assert "3 of 3 were graded before." in grade(small, tmp_path / "in", tmp_path / "out")
+
+    shutil.rmtree(tmp_path / "in" / "zoe")  # not handed in, but on the class list
+    (tmp_path / "class.csv").write_text("student\nann\nben\nzoe\n")
+    roster = "--roster", str(tmp_path / "class.csv")
+    said = grade(small, tmp_path / "in", tmp_path / "new", *roster)
+    assert "2 submissions to small" in said and "without a notebook here: zoe." in said
+    text = (tmp_path / "new" / "report.html").read_text()
+    assert "<td>q5</td><td>zoe</td>" in text and "Nothing handed in" in text
 
 
 def test_results_of_earlier_versions_are_read_and_parts_of_files_are_not(desk):
@@ -836,7 +1028,10 @@ def test_a_class_list_never_guesses(small, tmp_path):
     found = submissions.find(tmp_path / "in", path, said.append)
     assert {one.lms_id: one.student for one in found} == {
         "123": "ann.1", "124": "ann.2", "125": "gita", "126": "mue", "127": "bob", "128": "ev",
+        "": "zoe",
     }  # fmt: skip
+    assert [one.student for one in found if one.lms == "missing"] == ["zoe"]
+    assert all(one.known for one in found)
     assert len(next(one for one in found if one.student == "ev").files) == 2
     assert said == [
         "Not notebooks, and left out: work.zip.",
@@ -844,7 +1039,7 @@ def test_a_class_list_never_guesses(small, tmp_path):
     ]
     path.write_text("student,name\nx,Ann Lee\ny,Ann Lee\n")
     found = submissions.find(tmp_path / "in", path, said.append)
-    assert {"Ann Lee 123", "Ann Lee 124"} <= {one.student for one in found}
+    assert {"Ann Lee 123", "Ann Lee 124"} <= {one.student for one in found if not one.known}
     assert said[-2].startswith("Not on the class list, or not only once: Ann Lee, Ann Lee, ")
     path.write_bytes(b"PK\x03\x04")
     with pytest.raises(submissions.Unreadable, match="save the table as CSV"):
@@ -872,8 +1067,9 @@ def test_who_it_is_must_be_sure(small, tmp_path, name, table, found):
     path.parent.mkdir(parents=True)
     nbformat.write(filled(small), path)
     (tmp_path / "class.csv").write_text(f"student,name,moodle id,seat\n{table}\n")
-    (one,) = submissions.find(tmp_path / "in", tmp_path / "class.csv")
-    assert one.student == (found or one.name)
+    everybody = submissions.find(tmp_path / "in", tmp_path / "class.csv")
+    (one,) = (one for one in everybody if one.lms != "missing")
+    assert one.student == (found or one.name) and one.known == bool(found)
 
 
 def test_a_folder_around_the_class_is_seen_through(small, tmp_path):
@@ -1221,8 +1417,26 @@ def test_downloads_of_moodle_and_canvas_are_understood(small, tmp_path):
     named = [one.student for one in submissions.find(tmp_path / "in", tmp_path / "list.csv")]
     assert sorted(named) == ["Ben Öz", "alee", "cemdua", "ev", "fay"]
 
-    results = [grading.failed(one, small) for one in found]
-    grade_book = report.GradeBook(small, tmp_path / "out", results)
+    for one in found:
+        path = tmp_path / "out" / "results" / f"{grading.safe(one.key)}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        grading.write(path, json.dumps(grading.asdict(grading.failed(one, small))))
+    grade_book = report.GradeBook(small, tmp_path / "out", found)
+    grade_book.write("bubblewrap")
+    with zipfile.ZipFile(tmp_path / "out" / "moodle-feedback.zip") as archive:
+        assert sorted(archive.namelist()) == [
+            "Ann Lee_123_assignsubmission_file_/feedback.html",
+            "Ben Öz_124_assignsubmission_file_/feedback.html",
+        ]
+        page = archive.read("Ann Lee_123_assignsubmission_file_/feedback.html").decode()
+        assert (
+            page == (tmp_path / "out" / "feedback" / f"{grading.safe('Ann Lee')}.html").read_text()
+        )
+    with zipfile.ZipFile(tmp_path / "out" / "canvas-feedback.zip") as archive:
+        handed_in = sorted(path.name for path in (tmp_path / "in").glob("*_9*.ipynb"))
+        assert sorted(archive.namelist()) == handed_in and len(handed_in) == 2
+        (cell,) = nbformat.reads(archive.read(handed_in[0]), as_version=4).cells
+        assert "of 12 points" in cell.source and "\n" not in cell.source
     assert ["cemdua", "77", "", "", "", "0"] in grade_book.canvas()
     assert grade_book.canvas()[0][:2] == ["Student", "ID"]
     assert ["Participant 123", "Ann Lee", "0", "12"] in [row[:4] for row in grade_book.moodle()]
@@ -1780,7 +1994,9 @@ def test_a_stopped_run_writes_the_tables_of_what_is_done(small, tmp_path, sent):
         process.send_signal(sent)
         process.wait()
     assert process.returncode == 1 and "goes on where it was" in (tmp_path / "said").read_text()
-    assert list(table(tmp_path / "out")) == ["ann"]
+    rows = table(tmp_path / "out")
+    assert [row["status"] for row in rows.values()] == ["graded", "not graded"]
+    assert (rows["ann"]["total"], rows["ben"]["total"]) == ("10", "")
     assert not list(tmp_path.glob("grade-*"))
 
 

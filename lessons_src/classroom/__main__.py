@@ -4,6 +4,7 @@ import argparse
 import os
 import signal
 import sys
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,6 +37,13 @@ def grade(options):
     def say(text):
         print(text, flush=True)
 
+    trial = submissions.is_notebook(Path(options.source)) and Path(options.source).is_file()
+    if trial == bool(options.to):
+        raise report.Mixed(
+            "Say where the grades go: TO=grades/03/. Only a single notebook (FROM=one.ipynb) is a "
+            "trial, goes to no grades, and needs no TO."
+        )
+    options.to = options.to or tempfile.mkdtemp(prefix="trial-")
     inside, outside = Path(options.to).resolve(), Path(options.source).resolve()
     if inside == outside or outside in inside.parents:
         raise report.Mixed("TO must not lie in FROM: the grades would be taken for a student's.")
@@ -47,22 +55,30 @@ def grade(options):
         )
     master = known.get(options.assignment) or submissions.which(found, known)
     folder = Path(options.to)
-    earlier = [result.cohort for result in report.check_folder(master, folder)]
+    earlier = [result.cohort for result in report.check_folder(master, folder, found)]
     cohort = options.cohort or submissions.which_cohort(found, master, earlier)
     master = replace(master, cohort=cohort)
     kind = sandbox.choose(options.unsafe)
     jobs = options.jobs or sandbox.CORES
     limits = sandbox.Limits(cell=options.cell_seconds, total=options.total_seconds)
     limits = replace(limits, threads=max(1, sandbox.CORES // jobs))
-    print(f"{len(found)} submissions to {master.name}, class {master.cohort}, {jobs} at a time.")
+    handed_in = sum(one.lms != submissions.MISSING for one in found)
+    print(f"{handed_in} submissions to {master.name}, class {master.cohort}, {jobs} at a time.")
     print(f"Sandbox: {kind}; {sandbox.KINDS[kind]}.", flush=True)
     try:
         results = grading.grade_all(found, master, folder / "results", kind, limits, jobs, say)
     except KeyboardInterrupt:  # the tables of what is done
-        report.GradeBook(master, folder, []).write(kind, sources(found, master))
+        report.GradeBook(master, folder, found).write(kind)
         raise
-    grade_book = report.GradeBook(master, folder, results)
-    grade_book.write(kind, sources(found, master))
+    grade_book = report.GradeBook(master, folder, found)
+    grade_book.write(kind)
+    if trial:
+        for row in grade_book.questions(results[0]):
+            print("  ".join(row))
+        page = next((folder / "feedback").iterdir())
+        print("\n".join([*results[0].notes, f"The student's page: {page}."]))
+    else:
+        report.all_together(inside.parent)
     strange = sum(grading.WORKED_OUT in note for r in results for note in r.notes)
     if strange:
         print(
@@ -72,19 +88,6 @@ def grade(options):
     if waiting := grade_book.waiting():
         print(f"{waiting} answers wait for a grade by hand: see {folder / 'report.html'}.")
     print(f"Grades: {folder / 'grades.csv'}. Report: {folder / 'report.html'}.")
-
-
-def sources(found, master):
-    """{student: the text of the notebook}, to see who copied from whom."""
-    texts = {}
-    for one in found:
-        path = submissions.choose(one.files, master)
-        try:
-            cells = submissions.read(path).cells if path else []
-        except submissions.Unreadable:
-            cells = []
-        texts[one.student] = "\n".join(cell.source for cell in cells)
-    return texts
 
 
 def positive(text):
@@ -106,8 +109,10 @@ def main():
     command.add_argument("--class", dest="cohort", default="demo", help="variants depend on it")
     command.set_defaults(run=release)
     command = commands.add_parser("grade", parents=[common], help=grade.__doc__)
-    command.add_argument("source", metavar="FROM", help="folder with the students' notebooks")
-    command.add_argument("to", metavar="TO", help="folder for grades, feedback and upload files")
+    command.add_argument("source", metavar="FROM", help="folder of notebooks, or one to try")
+    command.add_argument(
+        "to", metavar="TO", nargs="?", help="folder for grades, feedback and upload files"
+    )
     command.add_argument("--assignment", help="the master's name, if it is not clear")
     command.add_argument("--roster", help="class list (CSV): `student`, and names or numbers")
     command.add_argument("--class", dest="cohort", help="the class, if the notebooks do not tell")

@@ -3,6 +3,7 @@
 import ast
 import contextlib
 import hashlib
+import itertools
 import json
 import math
 import multiprocessing
@@ -56,6 +57,7 @@ class Result:
     answers: dict = field(default_factory=dict)  # question → what the student wrote
     pictures: dict = field(default_factory=dict)  # question → its pictures, as URLs of data
     copied: dict = field(default_factory=dict)  # question → whose numbers the answer is right for
+    tried: list | None = None  # with whose numbers a wrong answer was tried
     notes: list = field(default_factory=list)
     seconds: float = 0.0
     look: bool = False  # a person should look at it
@@ -255,9 +257,17 @@ class SubmissionGrader:
             text = UNANSWERED
         if text and points < most:
             self.result.tests[name] = assert_name(cell, verdict)
+            self.result.answers[name] = self.answer()
             self.result.messages[name] = hide(text, self.master)
             if "CNNLAB_STUDENT" in cell.source and verdict["name"] == "AssertionError":
                 self.look_for_the_owner(cell, name)
+
+    def answer(self):
+        """The code that the test now running is about."""
+        cells = reversed(self.cells[: self.number])
+        before = itertools.takewhile(lambda cell: not is_test(cell), cells)
+        mine = [c.source for c in before if is_solution(c) and c.cell_type == "code"]
+        return "\n\n".join(reversed(mine))[:20_000]
 
     def look_for_the_owner(self, cell, name):
         """A wrong answer to a student's own numbers: is it right for somebody else's?"""
@@ -271,7 +281,9 @@ class SubmissionGrader:
                 f"{name} {WORKED_OUT} “{typed}”, not for “{self.result.student}”: is the "
                 "name in the notebook right?"
             )
-        elif owners:
+            return
+        self.result.tried = others
+        if owners:
             self.result.copied[name] = owners
 
 
@@ -307,12 +319,18 @@ def assert_name(cell, verdict):
     number = verdict.get("number")
     if number is None:
         return verdict["name"] or "stopped"
-    kinds = [kind for _, kind in split(cell.source)]
-    nodes = [n for n in ast.walk(ast.parse(cell.source)) if isinstance(n, ast.Assert)]
-    lines = sorted(node.lineno for node in nodes)
-    hidden = ["hidden" if kinds[line - 1] else "visible" for line in lines]
-    kind = hidden[number - 1]
-    return f"{kind} {hidden[:number].count(kind)}"
+    return list(asserts(cell.source))[number - 1]
+
+
+def asserts(source):
+    """{name: code} of the tests in a cell, in their order: `visible 1`, `hidden 1`, …"""
+    kinds, found, count = [kind for _, kind in split(source)], {}, Counter()
+    nodes = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Assert)]
+    for node in sorted(nodes, key=lambda node: node.lineno):
+        kind = "hidden" if kinds[node.lineno - 1] else "visible"
+        count[kind] += 1
+        found[f"{kind} {count[kind]}"] = ast.get_source_segment(source, node)
+    return found
 
 
 def grade(submission, master, room, others=()):
@@ -447,14 +465,20 @@ def stored(folder):
 
 
 def grade_all(found, master, folder, kind, limits, jobs, say=print):
-    """Grade every submission whose result is not there yet; gives all results."""
+    """Grade every submission whose result is not there yet; gives all results.
+
+    A wrong answer to somebody's own numbers is tried with the numbers of all who are known. If
+    somebody is new, it is graded again.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     earlier = [done.student for done in stored(folder)]
     todo, others = [], list(dict.fromkeys([one.student for one in found] + earlier))
+    found = [one for one in found if one.lms != submissions.MISSING]
     for one in found:
         target, mark = folder / f"{safe(one.key)}.json", fingerprint(one, master, kind, limits)
         done = load(target)
-        if not (done and done.final and done.fingerprint == mark):
+        new = done and done.tried is not None and set(others) - {*done.tried, one.student}
+        if not (done and done.final and done.fingerprint == mark) or new:
             todo.append((one, target, mark))
     if len(found) > len(todo):
         say(f"{len(found) - len(todo)} of {len(found)} were graded before.")
@@ -480,7 +504,8 @@ def grade_all(found, master, folder, kind, limits, jobs, say=print):
                     done = failed(one, master)
                     write(target, json.dumps(asdict(done), indent=1))
                 left = (time.monotonic() - start) / ready * (len(todo) - ready)
-                say(f"{ready} of {len(todo)}  {one.student}: {done.status}.  {left_words(left)}")
+                who = one.student or one.name
+                say(f"{ready} of {len(todo)}  {who}: {done.status}.  {left_words(left)}")
     finally:
         for worker in workers:
             worker.process.kill()
@@ -557,20 +582,3 @@ def _work(jobs, kind, limits, master, others, scratch):
             with contextlib.suppress(OSError):  # no space: the one that started this says so
                 write(target, json.dumps(asdict(result), indent=1))
             jobs.send(True)
-
-
-def copies(results, sources):
-    """[(student, question, owner)]: answers that are right for somebody else's numbers.
-
-    Where several share those numbers, the one whose notebook is most alike is named.
-    """
-    found = []
-    for result in results:
-        for name, owners in result.copied.items():
-            mine = Counter(sources.get(result.student, "").split())
-
-            def alike(other, mine=mine):
-                return sum((mine & Counter(sources.get(other, "").split())).values())
-
-            found.append((result.student, name, max(owners, key=alike)))
-    return found

@@ -4,17 +4,25 @@ import csv
 import hashlib
 import io
 import json
+import math
+import os
 import re
 import shutil
-from collections import Counter
+import zipfile
+from collections import Counter, defaultdict
+from functools import cached_property
 from html import escape
+from urllib.parse import quote
 
+import nbformat
 from cnnlab.files import written_whole
+from nbformat.v4 import new_markdown_cell, new_notebook
 
 from . import submissions
-from .grading import UNANSWERED, copies, safe, stored, write
-from .masters import by_hand, question
+from .grading import UNANSWERED, Result, asserts, safe, stored, write
+from .masters import by_hand, is_test, question
 from .sandbox import KINDS
+from .submissions import MISSING, quoted
 
 STYLE = """
 :root { color-scheme: light dark; }
@@ -27,8 +35,14 @@ pre { white-space: pre-wrap; border-left: 3px solid #8888; padding-left: 1rem; f
 p, pre, td:last-child { overflow-wrap: anywhere; }
 img { max-width: 100%; }
 .table { overflow-x: auto; }
+a { color: inherit; }
 """.strip()
-LARGEST = 200_000  # bytes of a feedback page
+LARGEST = 199_000  # bytes of a feedback page
+SHOWN = 3_000  # characters of an answer that failed a test
+NOT_YET = "not graded"  # a status, after a run that was stopped
+ABSENT = {MISSING: "Nothing was handed in.", NOT_YET: "Not graded yet."}
+AGAIN = "Type the points anew, or confirm them with a mark: 2!"
+SAME = " (same answer)"  # after points that were typed for another who gave the same answer
 ADJUST = "adjust by hand"  # a column: points to add to the total, or to take away
 SEEN = "by-hand.json"  # what was typed for which answer
 
@@ -38,10 +52,13 @@ class Mixed(Exception):
 
 
 def column(master, name):
-    """The heading of a question's column."""
-    if name in hand_questions(master):
-        return f"{name} by hand (of {master.points[name]:g})"
-    return name
+    """The heading of the column for the points that a person gives."""
+    return f"{name} by hand (of {master.points[name]:g})"
+
+
+def comment(name):
+    """The heading of the column for what a person says to an answer."""
+    return f"{name} comment"
 
 
 def hand_questions(master):
@@ -54,6 +71,13 @@ def number(text):
     return float(text) if re.fullmatch(r"[+-]?\d{1,6}(\.\d*)?", text) else None
 
 
+def marks(text):
+    """The points that were typed for an answer, or None: `1.5`, its parts `1+0.5`; a `!` confirms
+    those of an answer that changed."""
+    parts = [number(part) for part in text.strip("! ").removeprefix("+").split("+")]
+    return None if None in parts else sum(parts)
+
+
 def typed(path, master, results):
     """{key of a submission: its row} of the table that is there, where a person may have typed.
 
@@ -63,6 +87,7 @@ def typed(path, master, results):
         return {}
     rows = submissions.read_table(path)
     headings = [ADJUST, *(column(master, name) for name in hand_questions(master))]
+    anything = [*headings, *map(comment, hand_questions(master))]
     for heading in headings:
         if rows and heading not in rows[0]:
             raise Mixed(
@@ -71,11 +96,12 @@ def typed(path, master, results):
             )
     found, strange = {}, []
     for row in rows:
-        said = any(row.get(heading) for heading in headings)
+        row |= {heading: "" for heading in headings if (row.get(heading) or "").endswith(SAME)}
+        said = any(row.get(heading) for heading in anything)
         keys = [r.key for r in results if r.key == row.get("submission")]
         keys = keys or [r.key for r in results if r.student == row["student"]]
         old = found.get(keys[0]) if len(keys) == 1 else None
-        if said and (len(keys) != 1 or (old and any(old.get(h) for h in headings))):
+        if said and (len(keys) != 1 or (old and any(old.get(h) for h in anything))):
             strange.append(row["student"])
         elif len(keys) == 1 and (said or old is None):
             found[keys[0]] = row
@@ -95,15 +121,25 @@ def typed(path, master, results):
 
 
 class GradeBook:
-    """All results of one assignment, with the grades that people gave."""
+    """All results of one assignment, with the grades that people gave.
 
-    def __init__(self, master, folder, results):
-        self.master, self.folder = master, folder
-        everyone = {r.key: r for r in [*stored(folder / "results"), *results]}
-        self.results = sorted(everyone.values(), key=lambda r: (r.student, r.key))
-        self.typed = typed(folder / "grades.csv", master, self.results)
+    `found` are the submissions of this run and, with a class list, those who handed in nothing.
+    """
+
+    def __init__(self, master, folder, found=()):
+        self.master, self.folder, self.found = master, folder, found
+        self.most, self.hand = sum(master.points.values()), hand_questions(master)
+        self.results = sorted(stored(folder / "results"), key=lambda r: (r.student, r.key))
+        keys, names = ({getattr(r, what) for r in self.results} for what in ("key", "student"))
+        self.absent = [
+            Result(one.student, status=one.lms if one.lms == MISSING else NOT_YET, key=one.key)
+            for one in found
+            if (one.student not in names if one.lms == MISSING else one.key not in keys)
+        ]
+        self.typed = typed(folder / "grades.csv", master, [*self.results, *self.absent])
         mine = {"student", "status", *master.points, ADJUST, "total", "of", "seconds"}
-        mine |= {"sentence", "submission", *(column(master, name) for name in master.points)}
+        mine |= {"sentence", "submission", *map(comment, self.hand)}
+        mine |= {column(master, name) for name in self.hand}
         headings = dict.fromkeys(h for row in self.typed.values() for h in row)
         self.extra = [heading for heading in headings if heading and heading not in mine]
         try:
@@ -111,11 +147,17 @@ class GradeBook:
         except (OSError, ValueError):
             self.seen = {}
         for result in self.results:
-            for name in hand_questions(master):
+            for name in self.hand:
                 text, mark = self.text(result, name), self.mark(result, name)
                 before = self.seen.get(f"{result.key} {name}", ["", ""])
                 if text != before[0]:
                     self.seen[f"{result.key} {name}"] = [text, mark]
+
+    @cached_property
+    def files(self):
+        """{key: the notebook that was handed in} of this run."""
+        paths = {one.key: submissions.choose(one.files, self.master) for one in self.found}
+        return {key: path for key, path in paths.items() if path}
 
     def mark(self, result, name):
         text = "".join([result.answers.get(name, ""), *result.pictures.get(name, [])])
@@ -125,7 +167,7 @@ class GradeBook:
         """The questions whose answers changed after a person had graded them."""
         return [
             name
-            for name in hand_questions(self.master)
+            for name in self.hand
             if self.text(result, name)
             and self.seen[f"{result.key} {name}"][1] != self.mark(result, name)
         ]
@@ -137,11 +179,38 @@ class GradeBook:
         """What a person typed for a question, unchanged."""
         return self.row(result).get(column(self.master, name)) or ""
 
+    def groups(self, name):
+        """The results with an answer to read; what differs in spaces only is together."""
+        found = defaultdict(list)
+        for result in self.results:
+            if result.answers.get(name):
+                words, pictures = result.answers[name].split(), result.pictures.get(name, [])
+                found[" ".join(words), *pictures].append(result)
+        return list(found.values())
+
+    @cached_property
+    def same(self):
+        """{(key, question): the result with the same answer whose points count here, too}"""
+        found = {}
+        for name in self.hand:
+            for group in self.groups(name):
+                graded = [r for r in group if marks(self.text(r, name)) is not None]
+                graded = [r for r in graded if name not in self.outdated(r)]
+                if len({marks(self.text(r, name)) for r in graded}) == 1:
+                    found |= {(r.key, name): graded[0] for r in group if not self.text(r, name)}
+        return found
+
+    def given(self, result, name):
+        """(the points as typed here or for the same answer, the comment)"""
+        whose = self.same.get((result.key, name), result)
+        words = [self.row(r).get(comment(name)) for r in (result, whose)]
+        return self.text(whose, name), words[0] or words[1] or ""
+
     def points(self, result, name):
         """The points of a question; None while nobody has graded it."""
-        if name not in hand_questions(self.master):
+        if name not in self.hand:
             return result.points.get(name, 0.0)
-        value = number(self.text(result, name))
+        value = marks(self.given(result, name)[0])
         if value is not None and 0 <= value <= self.master.points[name]:
             return value
         return 0.0 if result.points.get(name) == 0.0 and not self.text(result, name) else None
@@ -152,10 +221,11 @@ class GradeBook:
 
     def sentence(self, result, private=True):
         """What a person should know, in a few words."""
+        if result.status in ABSENT:
+            return ABSENT[result.status]
         if result.status == "unreadable":
             return " ".join(result.notes)
-        most = sum(self.master.points.values())
-        parts = [f"{self.total(result):g} of {most:g} points."]
+        parts = [f"{self.total(result):g} of {self.most:g} points."]
         parts += result.notes
         for name, owners in result.copied.items() if private else ():
             parts.append(f"{name}: the answer is right for the numbers of {', '.join(owners[:5])}.")
@@ -166,11 +236,14 @@ class GradeBook:
                 parts.append(f"{name}: “{text}” is not a grade from 0 to {most:g}.")
             elif value is None:
                 parts.append(f"{name} waits for a grade by hand.")
-        parts += [f"{q}: the answer changed after it was graded." for q in self.outdated(result)]
+        for name in self.outdated(result):
+            parts.append(f"{name}: the answer changed after it was graded. {AGAIN}")
         adjusted = self.row(result).get(ADJUST) or ""
         if adjusted:
             parts.append(f"{adjusted} points by hand.")
         failed = [f"{name}: {text}" for name, text in result.messages.items() if text != "Not run."]
+        said = [(q, self.given(result, q)[1]) for q in self.hand]
+        parts += [f"{name}: {words}" for name, words in said if words]
         parts += failed[:3] + ([f"({len(failed) - 3} more.)"] if len(failed) > 3 else [])
         if not failed and result.status == "graded" and len(parts) == 1:
             parts.append("Every test passed.")
@@ -179,30 +252,35 @@ class GradeBook:
 
     def waiting(self):
         """How many answers nobody has graded yet."""
-        names = hand_questions(self.master)
+        names = self.hand
         return sum(self.points(r, name) is None for r in self.results for name in names)
 
     # --- tables ----------------------------------------------------------------------------
 
     def table(self):
-        names = list(self.master.points)
-        head = ["student", "status", *(column(self.master, n) for n in names)]
+        names, head = list(self.master.points), ["student", "status"]
+        for n in names:
+            head += [column(self.master, n), comment(n)] if n in self.hand else [n]
         rows = [[*head, ADJUST, "total", "of", "seconds", "sentence", "submission", *self.extra]]
-        most = sum(self.master.points.values())
-        for r in self.results:
-            hand = hand_questions(self.master)
-            cells = [self.text(r, n) if n in hand else f"{self.points(r, n):g}" for n in names]
-            end = [f"{self.total(r):g}", f"{most:g}", f"{r.seconds:g}", self.sentence(r)]
-            row = self.row(r)
-            end += [r.key, *(row.get(heading) or "" for heading in self.extra)]
-            rows.append([r.student, r.status, *cells, row.get(ADJUST) or "", *end])
+        for r in sorted([*self.results, *self.absent], key=lambda r: (r.student, r.key)):
+            row, there = self.row(r), r.status not in ABSENT
+            cells = []
+            for n in names:
+                if n in self.hand:
+                    shared = SAME if (r.key, n) in self.same else ""
+                    cells += [self.given(r, n)[0] + shared, row.get(comment(n)) or ""]
+                else:
+                    cells.append(f"{self.points(r, n):g}" if there else "")
+            total = f"{self.total(r):g}" if there or row.get(ADJUST) else ""
+            end = [total, f"{self.most:g}", f"{r.seconds:g}", self.sentence(r), quoted(r.key)]
+            end += [row.get(heading) or "" for heading in self.extra]
+            rows.append([quoted(r.student), r.status, *cells, row.get(ADJUST) or "", *end])
         return rows
 
     def canvas(self):
         """What Canvas takes under Grades → Import."""
         head = ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", self.master.title]
-        most = sum(self.master.points.values())
-        rows = [head, ["    Points Possible", "", "", "", "", f"{most:g}"]]
+        rows = [head, ["    Points Possible", "", "", "", "", f"{self.most:g}"]]
         for r in self.results:
             canvas = r.lms_id if r.lms == "canvas" else ""
             login = "" if canvas else r.student
@@ -211,13 +289,14 @@ class GradeBook:
 
     def moodle(self):
         """What Moodle takes as an offline grading worksheet."""
-        most = sum(self.master.points.values())
         head = ["Identifier", "Full name", "Grade", "Maximum Grade", "Last modified (grade)"]
         rows = [[*head, "Feedback comments"]]
         for r in self.results:
             who = f"Participant {r.lms_id}" if r.lms == "moodle" else r.student
             words = self.sentence(r, private=False)
-            rows.append([who, r.name or r.student, f"{self.total(r):g}", f"{most:g}", "", words])
+            rows.append(
+                [who, r.name or r.student, f"{self.total(r):g}", f"{self.most:g}", "", words]
+            )
         return rows
 
     def statistics(self):
@@ -236,42 +315,130 @@ class GradeBook:
 
     # --- pages -----------------------------------------------------------------------------
 
-    def feedback(self, result):
-        """The page that a student gets."""
-        rows = [["question", "points", "what the tests say"]]
+    def questions(self, result):
+        """What a student is told: [question, points, words] for each."""
+        rows = []
         for name, most in self.master.points.items():
-            value = self.points(result, name)
+            value, hand = self.points(result, name), name in self.hand
+            words = "" if hand else "Passed."
             if value is None:
                 words = "Not graded yet."
             elif name in result.messages and value < most:
                 words = result.messages[name]
-            else:
-                words = "" if name in hand_questions(self.master) else "Passed."
+            if hand and value is not None:
+                text, said = self.given(result, name)
+                words = " ".join([words, f"Points: {text}." if "+" in text else "", said]).strip()
             got = "–" if value is None else f"{value:g}"
             rows.append([name, f"{got} of {most:g}", words])
+        return rows
+
+    def feedback(self, result):
+        """The page that a student gets, from its heading on."""
+        rows = [["question", "points", "what the tests or your teacher say"]]
+        rows += self.questions(result)
         notes = [*result.notes]
         if adjusted := self.row(result).get(ADJUST):
             notes.append(f"{adjusted} points were added by hand.")
-        most = sum(self.master.points.values())
-        body = f"<p><b>{self.total(result):g} of {most:g} points.</b> Status: {result.status}.</p>"
+        total = f"{self.total(result):g} of {self.most:g} points."
+        body = f"<p><b>{total}</b> Status: {result.status}.</p>"
         body += "".join(f"<p>{escape(note)}</p>" for note in notes) + html_table(rows)
         body += (
             "<p>A question counts when all of its tests pass: those that you have, and others "
             "with different numbers. The message above is that of the first test that failed.</p>"
         )
-        text = page(f"{self.master.title}: {result.student}", body)
-        if len(text.encode()) > LARGEST:
-            text = page(result.student, body[:100] + "<p>Too long to show.</p>")
-        return text
+        if len(body.encode()) > LARGEST:
+            body = body[:100] + "<p>Too long to show.</p>"
+        return body
 
-    def report(self, kind, sources):
+    def uploads(self, pages):
+        """{zip: {name: text}} of feedback {key: page} as the systems take it.
+
+        Moodle finds the student by the folder's name. Canvas finds the file that was handed in,
+        and gives its name to what it got: so that is a notebook, too.
+        """
+        moodle, canvas = {}, {}
+        for r in self.results:
+            if r.lms == "moodle":
+                moodle[f"{r.name}_{r.lms_id}_assignsubmission_file_/feedback.html"] = pages[r.key]
+            path = self.files.get(r.key)
+            if path and submissions.CANVAS.fullmatch(path.name):
+                title = f"<h1>{escape(self.master.title)}</h1>"
+                cell = new_markdown_cell(
+                    " ".join((title + self.feedback(r)).split()), id="feedback"
+                )
+                name = os.fsencode(path.name).decode("utf-8", "replace")
+                canvas[name] = nbformat.writes(new_notebook(cells=[cell]))
+        return {"moodle-feedback.zip": moodle, "canvas-feedback.zip": canvas}
+
+    def link(self, result):
+        """A student's name, with a link to the notebook if it is there."""
+        path = self.files.get(result.key)
+        if path is None:
+            return Html(escape(result.student))
+        place = quote(os.fsencode(os.path.relpath(path, self.folder)))
+        return Html(f'<a href="{place}">{escape(result.student or path.name)}</a>')
+
+    def histogram(self):
+        tenth = [min(9, max(0, int(10 * self.total(r) / self.most))) for r in self.results]
+        rows = [["points, from", "students", "bar"]]
+        for n in range(10):
+            bar = "█" * math.ceil(30 * tenth.count(n) / len(tenth)) if tenth else ""
+            bar = Html(f'<span aria-hidden="true">{bar}</span>')
+            rows.append([f"{self.most * n / 10:g}", tenth.count(n), bar])
+        return html_table(rows)
+
+    def tested(self, cell):
+        """What became of each test of a question, and the answers that failed."""
+        name, tests = question(cell), asserts(cell.source)
+        failed = [r for r in self.results if name in r.tests]
+        first = Counter(r.tests[name] for r in failed)
+        passed = sum(r.points.get(name) == self.master.points[name] for r in self.results)
+        passed += sum(first[test] for test in tests)
+        rows = [["test", "passed", "failed", "code"]]
+        for test, code in tests.items():
+            passed -= first[test]
+            rows.append([test, passed, first[test], Html(f"<code>{escape(code)}</code>")])
+        rows += [[error, "", first[error], ""] for error in sorted(first.keys() - tests.keys())]
+        text, answers = html_table(rows, f"tests of {escape(name)}"), defaultdict(list)
+        for r in failed:
+            if r.messages[name] != UNANSWERED and r.answers.get(name):
+                answers[r.tests[name], r.messages[name], r.answers[name]].append(r)
+        for (test, message, answer), who in sorted(answers.items(), key=lambda one: one[0]):
+            same = f" ({len(who)} identical answers)" if len(who) > 1 else ""
+            text += f"<details><summary>{escape(f'{test}: {message}{same}')}</summary><p>"
+            text += f"{', '.join(map(self.link, who))}</p><pre><code>{escape(answer[:SHOWN])}"
+            text += "</code></pre></details>"
+        return f"<h3>{escape(name)}</h3>{text}"
+
+    def report(self, kind):
         """The page for the teacher."""
         count = Counter(r.status for r in self.results)
         states = ", ".join(f"{n} {status}" for status, n in sorted(count.items()))
         body = f"<p>{len(self.results)} submissions: {states}. {self.waiting()} answers wait for a "
         body += f"grade by hand.</p><p>Sandbox: <b>{kind}</b>; {escape(KINDS[kind])}.</p>"
-        body += "<h2>Questions</h2>" + html_table(self.statistics())
-        copied = copies(self.results, sources)
+        body += "<h2>Totals</h2>" + self.histogram() + "<details><summary>Everybody</summary>"
+        body += html_table(
+            [["student", "status", "points"]]
+            + [[self.link(r), r.status, f"{self.total(r):g}"] for r in self.results]
+        )
+        body += "</details><h2>Questions</h2>" + html_table(self.statistics())
+        strange = [one for one in self.found if not one.known]
+        if strange:
+            body += "<h2>Who is this?</h2><p>The class list does not tell, or not clearly. Write "
+            body += "the name that the download gives into any column of the right row of your "
+            body += "class list, or the number into a column <code>id</code>, and run the grading "
+            body += "again.</p>" + html_table(
+                [["name in the download", "number", "submission"]]
+                + [[one.name, one.lms_id, one.key] for one in strange]
+            )
+        if missing := [r.student for r in self.absent if r.status == MISSING]:
+            body += "<h2>Nothing handed in</h2><p>They do not count in the means, and the upload "
+            body += f"files leave them out.</p><p>{escape(', '.join(missing))}</p>"
+        links, copied = {r.student: self.link(r) for r in self.results}, []
+        for r in self.results:
+            for name, owners in r.copied.items():
+                names = [links.get(owner) or escape(owner) for owner in owners[:5]]
+                copied.append([self.link(r), name, Html(", ".join(names))])
         if copied:
             body += "<h2>Copied answers</h2><p>These answers are wrong for the student's own "
             body += "numbers and right for somebody else's. Look before you judge.</p>"
@@ -280,41 +447,54 @@ class GradeBook:
         if marked:
             body += "<h2>To look at</h2>" + html_table(
                 [["student", "status", "why"]]
-                + [[r.student, r.status, self.sentence(r)] for r in marked]
+                + [[self.link(r), r.status, self.sentence(r)] for r in marked]
             )
-        for name in hand_questions(self.master):
+        body += "<h2>Tests</h2><p>A question's tests run in their order, and the first that fails "
+        body += "ends them: those after it are not counted for that answer.</p>"
+        body += "".join(self.tested(cell) for cell in filter(is_test, self.master.graded))
+        for name in self.hand:
             body += f"<h2>{escape(name)}: answers to grade by hand</h2><p>Enter the points in "
             body += f"<code>grades.csv</code>, column “{escape(column(self.master, name))}”, and "
             body += "run the grading again.</p><details><summary>The master's answer</summary>"
             body += f"<pre>{escape(self.master.model_answer(name))}</pre></details>"
-            for r in self.results:
-                if r.answers.get(name):
-                    got = self.text(r, name) or "–"
-                    body += f"<h3>{escape(r.student)}: {escape(got)}</h3>"
-                    body += f"<pre>{escape(r.answers[name])}</pre>"
-                    for number, one in enumerate(r.pictures.get(name, []), 1):
-                        shown = f'<img alt="picture {number} of the answer" src="{escape(one)}">'
-                        body += f"<p>{shown if one.startswith('data:') else escape(one)}</p>"
+            for group in self.groups(name):
+                heads = [f"{self.link(r)}: {escape(self.given(r, name)[0] or '–')}" for r in group]
+                body += f"<h3>{', '.join(heads)}</h3>"
+                if len(group) > 1:
+                    body += "<p>The same answer: points and comment that you type for one of them "
+                    body += "count for all that have none.</p>"
+                body += f"<pre>{escape(group[0].answers[name])}</pre>"
+                for number, one in enumerate(group[0].pictures.get(name, []), 1):
+                    shown = f'<img alt="picture {number} of the answer" src="{escape(one)}">'
+                    body += f"<p>{shown if one.startswith('data:') else escape(one)}</p>"
         return page(f"{self.master.title}: report", body)
 
-    def write(self, kind, sources):
+    def write(self, kind):
         """Write everything, each file whole or not at all."""
         pages = self.folder / "feedback"
         pages.mkdir(parents=True, exist_ok=True)
         names = Counter(r.student for r in self.results)
-        wanted = {}
+        wanted, texts = {}, {}
         for r in self.results:
-            whose = r.student if names[r.student] == 1 else f"{r.student} {r.key}"
-            wanted[pages / f"{safe(whose)}.html"] = self.feedback(r)
+            alone = r.student and names[r.student] == 1
+            whose = r.student if alone else f"{r.student} {r.key}".strip()
+            text = page(f"{self.master.title}: {r.student}", self.feedback(r))
+            wanted[pages / f"{safe(whose)}.html"] = texts[r.key] = text
         for path in set(pages.glob("*.html")) - wanted.keys():
             path.unlink()  # of a name that nobody has any more
         for path, text in wanted.items():
             write(path, text)
+        for name, files in self.uploads(texts).items():
+            if not files:
+                (self.folder / name).unlink(missing_ok=True)
+                continue
+            with written_whole(self.folder / name) as part, zipfile.ZipFile(part, "w") as archive:
+                for inside, text in files.items():
+                    archive.writestr(inside, text.encode("utf-8", "replace"), zipfile.ZIP_DEFLATED)
         write(self.folder / SEEN, json.dumps(self.seen, indent=1))
         grades = self.folder / "grades.csv"
-        table = "\ufeff" + csv_text(
-            self.table(), people=True
-        )  # the mark tells a spreadsheet that it is UTF-8
+        # The mark tells a spreadsheet that it is UTF-8.
+        table = "\ufeff" + csv_text(self.table(), people=True)
         if grades.exists() and grades.read_bytes() != table.encode("utf-8", "replace"):
             with written_whole(f"{grades}.before") as part:
                 shutil.copy(grades, part)
@@ -322,7 +502,25 @@ class GradeBook:
         for name, rows in {"canvas": self.canvas(), "moodle": self.moodle()}.items():
             write(self.folder / f"{name}.csv", csv_text(rows))
         write(self.folder / "statistics.csv", csv_text(self.statistics(), people=True))
-        write(self.folder / "report.html", self.report(kind, sources))
+        write(self.folder / "report.html", self.report(kind))
+
+
+def all_together(folder):
+    """Write all.csv, a row for each student, if the grades of several assignments lie side by side.
+
+    `folder` is the one that holds theirs.
+    """
+    totals = {}
+    for path in sorted(folder.glob("*/grades.csv")):
+        if path.with_name("results").is_dir():
+            rows = submissions.read_table(path)
+            totals[path.parent.name] = {row["student"]: row.get("total") or "" for row in rows}
+    table = [["student", *totals, "sum"]]
+    for student in sorted(set().union(*totals.values())):
+        points = [one.get(student, "") for one in totals.values()]
+        table.append([quoted(student), *points, f"{sum(number(p) or 0 for p in points):g}"])
+    if len(totals) > 1:
+        write(folder / "all.csv", "\ufeff" + csv_text(table, people=True))
 
 
 def neutral(text):
@@ -344,13 +542,20 @@ def csv_text(rows, people=False):
     return file.getvalue()
 
 
-def html_table(rows):
-    head, *rest = [[escape(str(cell)) for cell in row] for row in rows]
+class Html(str):
+    """A text that is HTML already."""
+
+
+def html_table(rows, label=""):
+    head, *rest = [[c if isinstance(c, Html) else escape(str(c)) for c in row] for row in rows]
     text = "<tr>" + "".join(f'<th scope="col">{cell}</th>' for cell in head) + "</tr>"
     for row in rest:
-        text += "<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>"
+        text += f'<tr><th scope="row">{row[0]}</th>'
+        text += "".join(f"<td>{cell}</td>" for cell in row[1:]) + "</tr>"
     # Wide tables scroll by themselves, with the keyboard, too.
-    place = f'class="table" role="region" tabindex="0" aria-label="table: {", ".join(head)}"'
+    place = (
+        f'class="table" role="region" tabindex="0" aria-label="table: {label or ", ".join(head)}"'
+    )
     return f"<div {place}><table>{text}</table></div>"
 
 
@@ -365,7 +570,7 @@ def page(title, body):
     )
 
 
-def check_folder(master, folder):
+def check_folder(master, folder, found=()):
     """The results of an earlier run; refuses a folder in which something would be lost."""
     results = stored(folder / "results")
     for result in results:
@@ -374,5 +579,5 @@ def check_folder(master, folder):
                 f"{folder} holds the grades of {result.assignment}. "
                 f"Choose another folder for those of {master.name}: TO=FOLDER."
             )
-    typed(folder / "grades.csv", master, results)
+    GradeBook(master, folder, found)
     return results

@@ -36,6 +36,10 @@ CANVAS = re.compile(
 NUMBERS = re.compile(r"\b(id|number|no|nr|lms|moodle|canvas|sis)\b", re.I)  # columns of a list
 NUMBERED = re.compile(r"(?:-(\d+)| \((\d+)\))?\.ipynb$")  # Canvas and browsers number new versions
 CHECKPOINTS = ".ipynb_checkpoints"
+# What a spreadsheet takes for a formula, a number, a date or a truth value, and writes otherwise.
+CHANGED = r"[\W\d]|(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\W*\d|(?:true|false)$"
+CHANGED = re.compile(CHANGED, re.I)
+MISSING = "missing"  # in place of the system that a submission comes from: nothing was handed in
 LARGEST = 200_000_000  # bytes of a file, outputs and all
 LETTERS, CELLS = 20_000_000, 2_000  # of a notebook without its outputs
 PICTURE = 4_000_000  # letters of a picture's data
@@ -59,6 +63,7 @@ class Submission:
     lms: str = "plain"
     lms_id: str = ""
     notes: list = field(default_factory=list)
+    known: bool = True  # False: the class list does not tell who this is
 
     @property
     def key(self):
@@ -67,12 +72,18 @@ class Submission:
 
 
 def find(folder, roster=None, say=lambda text: None):
-    """Every student's submission in a folder as Moodle, Canvas or a person leaves it."""
+    """Every student's submission in a folder as Moodle, Canvas or a person leaves it.
+
+    With a class list, also those who handed in nothing (`lms` is MISSING). A notebook in place of
+    the folder is a trial: it is graded for the name that stands in it.
+    """
     folder = Path(folder)
+    if is_notebook(folder) and folder.is_file():
+        return [Submission("", [folder], folder.stem)]
     if not folder.is_dir():
         raise Unreadable(
             f"There is no folder {folder}. FROM is the folder with the students' notebooks "
-            "(unpack the download first)."
+            "(unpack the download first), or one notebook to try."
         )
     found, ignored = {}, []
     for path in sorted(inside(folder).iterdir()):
@@ -186,11 +197,20 @@ def read_table(path):
         head = [cell.strip() for cell in head]
         if "student" in [cell.lower() for cell in head]:
             head = ["student" if cell.lower() == "student" else cell for cell in head]
-            rows = [[re.sub("^'(?=[=+@-])", "", cell.strip()) for cell in row] for row in rows]
+            rows = [[unquoted(cell.strip()) for cell in row] for row in rows]
             return [
                 dict(zip_longest(head, row[: len(head)], fillvalue="")) for row in rows if any(row)
             ]
     raise Unreadable(f"The table {path} needs a line of headings, with a column `student`.")
+
+
+def quoted(text):
+    """A name or a key as a spreadsheet leaves it: `0071234` gets a quote before."""
+    return f"'{text}" if CHANGED.match(text) else text
+
+
+def unquoted(text):
+    return text[1:] if text[:1] == "'" and CHANGED.match(text[1:]) else text
 
 
 def plain(text):
@@ -218,7 +238,7 @@ def enrol(submissions, roster, say):
         students = [set.intersection(*students)] if students else []
         if not students or len(students[0]) != 1:  # nobody, or the number is another's
             strangers.append(one.name)
-            result[one.key] = one
+            one.known, result[one.key] = False, one
             continue
         (one.student,) = students[0]
         first = result.setdefault(one.student, one)
@@ -231,7 +251,8 @@ def enrol(submissions, roster, say):
     missing = sorted(everybody.keys() - {one.student for one in result.values()})
     if missing:
         say(f"On the class list, without a notebook here: {', '.join(missing)}.")
-    return list(result.values())
+    absent = [Submission(name, name=name, lms=MISSING) for name in missing]
+    return [*result.values(), *absent]
 
 
 def read(path):
