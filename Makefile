@@ -1,6 +1,7 @@
 # Every task of the course, one target each. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help book test test-full lessons assignments grade stills lab bench reproduce lock clean
+.PHONY: help book test test-full lessons assignments grade stills lab check solutions bench reproduce \
+	lock clean
 .DELETE_ON_ERROR:
 
 # The first Python on the path that the course supports; `make PYTHON=... book` overrides it.
@@ -72,6 +73,13 @@ grade: $(GRADER)  ## grade a class: FROM=submissions/ TO=grades/ (ASSIGNMENT= CL
 lab: $(READY)  ## open your own copy of the lessons (folder work/) in JupyterLab
 	$(BIN)/python -m classroom.notebooks book work
 	$(BIN)/jupyter lab work
+
+check: $(READY)  ## is an assignment ready to hand in? FILE=work/assignments/03-counting.ipynb
+	@$(BIN)/python -m cnnlab.check "$(FILE)"
+
+solutions: $(READY)  ## write the assignments with their solutions into work/solutions/, to learn alone
+	@test -d lessons_src/assignments || { echo "The solutions are not in this copy. They are in the course's repository, in lessons_src/assignments/."; exit 2; }
+	$(BIN)/python -m classroom.notebooks lessons_src/assignments work/solutions
 
 bench: $(GRADER)  ## time our convolution beside TensorFlow and SciPy, and our grading beside nbgrader's
 	PYTHONPATH=lessons_src $(BIN)/python tests/bench.py

@@ -54,7 +54,9 @@ def grade(options):
     jobs = options.jobs or sandbox.CORES
     limits = sandbox.Limits(cell=options.cell_seconds, total=options.total_seconds)
     limits = replace(limits, threads=max(1, sandbox.CORES // jobs))
-    print(f"{len(found)} submissions to {master.name}, class {master.cohort}, {jobs} at a time.")
+    varies = "@CLASS@" in master.path.read_text(encoding="utf-8")
+    whose = f", class {master.cohort}" if varies else ""
+    print(f"{len(found)} submissions to {master.name}{whose}, {jobs} at a time.")
     print(f"Sandbox: {kind}; {sandbox.KINDS[kind]}.", flush=True)
     try:
         results = grading.grade_all(found, master, folder / "results", kind, limits, jobs, say)

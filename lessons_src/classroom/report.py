@@ -246,7 +246,7 @@ class GradeBook:
             else:
                 words = "" if name in hand_questions(self.master) else "Passed."
             got = "–" if value is None else f"{value:g}"
-            rows.append([name, f"{got} of {most:g}", words])
+            rows.append([self.master.titles[name], f"{got} of {most:g}", words])
         notes = [*result.notes]
         if adjusted := self.row(result).get(ADJUST):
             notes.append(f"{adjusted} points were added by hand.")
