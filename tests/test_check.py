@@ -11,6 +11,7 @@ import nbformat
 import pytest
 from classroom import grading, masters, notebooks, report
 from cnnlab import check
+from jupyter_client import manager
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
@@ -103,6 +104,20 @@ def test_no_cell_goes_on_for_ever_or_takes_the_others_along(checked, monkeypatch
     status, said = checked(answered("01-convolution-by-hand", pencil="import os\nos._exit(0)"))
     assert "1. With a pencil – your cell fails. It ended its Python" in said
     assert status == 1 and "Nothing was run after the cell “import os”" in said
+
+
+def test_each_cell_gets_its_own_reply(checked, monkeypatch):
+    """A busy kernel is asked several times whether it is ready, and answers each time."""
+    start = manager.start_new_kernel
+
+    def asked_twice(**options):
+        kernel, client = start(**options)
+        client.kernel_info()
+        return kernel, client
+
+    monkeypatch.setattr(manager, "start_new_kernel", asked_twice)
+    _, said = checked(answered("01-convolution-by-hand", pencil="by_hand = 1"))
+    assert "1. With a pencil – a test fails. by_hand should be" in said, said
 
 
 def test_slow_cells_are_named(checked, monkeypatch):

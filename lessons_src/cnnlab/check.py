@@ -123,15 +123,18 @@ def run(cells, folder):
 
 def execute(kernel, client, source, most):
     """What went wrong in a cell that may take `most` seconds; None if it ended its Python."""
-    client.execute(source, allow_stdin=False, stop_on_error=False)
+    sent = client.execute(source, allow_stdin=False, stop_on_error=False)
     end, late = time.monotonic() + most, False
     while kernel.is_alive() and time.monotonic() < end + 10:
         try:
-            reply = client.get_shell_msg(timeout=1)["content"]
+            message = client.get_shell_msg(timeout=1)
         except Empty:
             if late := time.monotonic() > end:
                 kernel.interrupt_kernel()
             continue
+        if message["parent_header"].get("msg_id") != sent:
+            continue  # what was asked while the kernel started
+        reply = message["content"]
         if late:
             return f"It took more than {most:.0f} seconds and was stopped."
         if reply["status"] == "ok":
