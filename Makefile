@@ -1,6 +1,7 @@
 # Every task of the course, one target each. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help book test test-full lessons assignments grade stills lab bench reproduce lock clean
+.PHONY: help book test test-full lessons assignments grade stills lab check solutions bench reproduce \
+	lock clean
 .DELETE_ON_ERROR:
 
 # The first Python on the path that the course supports; `make PYTHON=... book` overrides it.
@@ -9,9 +10,10 @@ PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	&& echo $$p && break; done)
 BIN := .venv/bin
 READY := .venv/installed
+GRADER := .venv/classroom
 SITE := _build/html/index.html
 LOCK := uv pip compile --universal --python-version 3.11 --fork-strategy fewest \
-	--group course --group classroom --group test pyproject.toml -o requirements.txt
+	--group course --group test pyproject.toml
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +26,11 @@ $(READY): requirements.txt pyproject.toml
 	$(BIN)/python -m pip install --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $(READY)
 
+# nbgrader puts its teacher's tools into JupyterLab, so it is there only where somebody grades.
+$(GRADER): $(READY) requirements-classroom.txt
+	$(BIN)/python -m pip install --disable-pip-version-check -r requirements-classroom.txt
+	@touch $(GRADER)
+
 book: $(READY)  ## build the website, and open it if there is a desktop
 	$(BIN)/jupyter-book build . -W -n --keep-going
 	@echo "The site is ready: open $(CURDIR)/$(SITE)"
@@ -32,7 +39,7 @@ book: $(READY)  ## build the website, and open it if there is a desktop
 		elif [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ] && command -v xdg-open >/dev/null; then xdg-open $(SITE); \
 		fi; fi || true
 
-test: $(READY)  ## prove that the course is true: style, package, site, every notebook, grading
+test: $(GRADER)  ## prove that the course is true: style, package, site, every notebook, grading
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	@# All pages anew: a page that is up to date would not repeat its warning.
@@ -52,11 +59,11 @@ stills: $(READY)  ## photograph the live pieces, for print and for pages without
 	$(BIN)/python lessons_src/stills.py
 
 CLASSROOM := $(BIN)/python -m classroom
-assignments: $(READY)  ## check the masters, write the students' notebooks (ASSIGNMENT= CLASS= TO=)
+assignments: $(GRADER)  ## check the masters, write the students' notebooks (ASSIGNMENT= CLASS= TO=)
 	$(CLASSROOM) release $(ASSIGNMENT) $(if $(CLASS),--class "$(CLASS)") $(if $(TO),--to "$(TO)") \
 		$(if $(MASTERS),--masters "$(MASTERS)")
 
-grade: $(READY)  ## grade a class: FROM=submissions/ TO=grades/, or try FROM=one.ipynb (ASSIGNMENT= CLASS= ROSTER= JOBS= SECONDS= UNSAFE=1)
+grade: $(GRADER)  ## grade a class: FROM=submissions/ TO=grades/, or try FROM=one.ipynb (ASSIGNMENT= CLASS= ROSTER= JOBS= SECONDS= UNSAFE=1)
 	@test -n "$(FROM)" || { echo "Say where the notebooks are and where the grades go: make grade FROM=submissions/ TO=grades/"; exit 2; }
 	@$(CLASSROOM) grade "$(FROM)" $(if $(TO),"$(TO)") \
 		$(if $(ASSIGNMENT),--assignment "$(ASSIGNMENT)") $(if $(CLASS),--class "$(CLASS)") $(if $(ROSTER),--roster "$(ROSTER)") \
@@ -67,7 +74,14 @@ lab: $(READY)  ## open your own copy of the lessons (folder work/) in JupyterLab
 	$(BIN)/python -m classroom.notebooks book work
 	$(BIN)/jupyter lab work
 
-bench: $(READY)  ## time our convolution beside TensorFlow and SciPy, and our grading beside nbgrader's
+check: $(READY)  ## is an assignment ready to hand in? FILE=work/assignments/03-counting.ipynb
+	@$(BIN)/python -m cnnlab.check "$(FILE)"
+
+solutions: $(READY)  ## write the assignments with their solutions into work/solutions/, to learn alone
+	@test -d lessons_src/assignments || { echo "The solutions are not in this copy. They are in the course's repository, in lessons_src/assignments/."; exit 2; }
+	$(BIN)/python -m classroom.notebooks lessons_src/assignments work/solutions
+
+bench: $(GRADER)  ## time our convolution beside TensorFlow and SciPy, and our grading beside nbgrader's
 	PYTHONPATH=lessons_src $(BIN)/python tests/bench.py
 
 SEEDS := 1
@@ -75,9 +89,14 @@ reproduce: $(READY)  ## train the sources' networks (SYSTEMS="S3 S7" SEEDS=3 EPO
 	CNNLAB_TIER=$(or $(CNNLAB_TIER),full) $(BIN)/python -m cnnlab.reproduce $(SYSTEMS) \
 		--seeds $(SEEDS) $(if $(EPOCHS),--epochs $(EPOCHS))
 
-lock: $(READY)  ## compute requirements.txt anew from pyproject.toml
+lock: $(READY)  ## compute both lists of requirements anew from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv
-	UV_CUSTOM_COMPILE_COMMAND="make lock   ($(LOCK))" $(BIN)/$(LOCK) --upgrade
+	UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/$(LOCK) --upgrade -o requirements.txt
+	@# Only what is not in requirements.txt anyway.
+	{ echo "# What grading takes beside the rest: written by \`make lock\`."; \
+		echo "-r requirements.txt"; \
+		$(BIN)/$(LOCK) --group classroom -c requirements.txt --no-annotate --no-header -q \
+		| grep -vxFf requirements.txt; } > requirements-classroom.txt
 
 clean:  ## remove the built site (never the environment or your work)
 	rm -rf _build

@@ -373,8 +373,15 @@ def test_the_archive_is_enough_for_make_lab(packed, tmp_path):
         text=True,
     )
     assert str(course) in done.stdout
-    for name in ("pyproject.toml", "requirements.txt", "README.md", "LICENSE", "LICENSE-TEXT"):
+    lists = ("requirements.txt", "requirements-classroom.txt")
+    for name in (*lists, "pyproject.toml", "README.md", "LICENSE", "LICENSE-TEXT"):
         assert (course / name).is_file()
+
+
+def test_an_assignment_taken_from_the_site_has_no_dead_links():
+    """Beside the downloaded file there is no book."""
+    texts = [p.read_text() for p in (SITE / "_sources" / "book" / "assignments").glob("*.ipynb")]
+    assert len(texts) == 5 and not any("](../" in text for text in texts)
 
 
 def test_the_archive_is_the_same_each_time(tmp_path):

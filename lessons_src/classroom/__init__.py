@@ -14,6 +14,6 @@
 `python -m classroom release` and `python -m classroom grade FROM TO` are the two commands.
 
 A class of students is called a cohort here, since `class` is a word of Python. Of the course's own
-package, `cnnlab`, all that is imported is `files`; the sandbox shows the students' notebooks
-all of it.
+package, `cnnlab`, all that is imported is `files` and `check` (which students run before they hand
+in); the sandbox shows the students' notebooks all of it.
 """

@@ -63,7 +63,9 @@ def grade(options):
     limits = sandbox.Limits(cell=options.cell_seconds, total=options.total_seconds)
     limits = replace(limits, threads=max(1, sandbox.CORES // jobs))
     handed_in = sum(one.lms != submissions.MISSING for one in found)
-    print(f"{handed_in} submissions to {master.name}, class {master.cohort}, {jobs} at a time.")
+    varies = "@CLASS@" in master.path.read_text(encoding="utf-8")
+    whose = f", class {master.cohort}" if varies else ""
+    print(f"{handed_in} submissions to {master.name}{whose}, {jobs} at a time.")
     print(f"Sandbox: {kind}; {sandbox.KINDS[kind]}.", flush=True)
     try:
         results = grading.grade_all(found, master, folder / "results", kind, limits, jobs, say)

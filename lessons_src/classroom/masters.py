@@ -17,13 +17,15 @@ from functools import cached_property
 from pathlib import Path
 
 import nbformat
+import yaml
+from cnnlab import check
 from cnnlab.files import written_whole
 from nbgrader import preprocessors as nbg
 from nbgrader.utils import is_grade, is_solution
 from nbgrader.validator import Validator
 from traitlets.config import Config
 
-from .notebooks import from_text
+from .notebooks import alone, from_text
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "lessons_src" / "assignments"
@@ -37,6 +39,7 @@ ENVIRONMENT = {  # of a notebook that is graded: no log, no GPU, the built-in da
     "CUDA_VISIBLE_DEVICES": "-1",
     "PYTHONWARNINGS": "ignore",
     "CNNLAB_TIER": "sample",
+    check.RUNNING: "1",
 }
 
 
@@ -170,12 +173,17 @@ class Master:
 
     @cached_property
     def student_copy(self):
-        """What students get."""
-        return _convert(
+        """What students get. *Run all* goes on after an answer that is not there yet, or wrong; it
+        stops only where something is given that all the rest needs."""
+        notebook = _convert(
             self.template,
             *(nbg.ClearHiddenTests, nbg.ClearMarkScheme, nbg.ComputeChecksums),
             nbg.CheckCellMetadata,
         )
+        for cell in notebook.cells:
+            if cell.cell_type == "code" and label(cell) not in self.needed:
+                cell.metadata.tags = [*cell.metadata.get("tags", []), "raises-exception"]
+        return notebook
 
     @cached_property
     def graded(self):
@@ -186,6 +194,12 @@ class Master:
     def points(self):
         """{question: its most points}"""
         return {question(c): float(c.metadata.nbgrader.points) for c in self.graded}
+
+    @cached_property
+    def titles(self):
+        """{question: what stands above it in the notebook}"""
+        found = check.titles(self.template.cells)
+        return {name: found.get(name, name) for name in self.points}
 
     @cached_property
     def needed(self):
@@ -327,6 +341,16 @@ def release(master, folder=PAGES):
         raise MasterError(f"{master.name} was not released.\n" + "\n".join(wrong))
     target = Path(folder) / f"{master.name}.ipynb"
     target.parent.mkdir(parents=True, exist_ok=True)
+    text = nbformat.writes(master.student_copy) + "\n"
+    if target.parent.resolve() != PAGES:  # it leaves the book
+        text = alone(text, site())
     with written_whole(target) as part:
-        nbformat.write(master.student_copy, part)
+        part.write_text(text, encoding="utf-8", newline="\n")
     return target
+
+
+def site(settings=ROOT / "_config.yml"):
+    """The address of the course's site, if it is set there; else an empty text."""
+    if not settings.exists():
+        return ""
+    return yaml.safe_load(settings.read_text(encoding="utf-8"))["html"]["baseurl"] or ""

@@ -4,12 +4,16 @@ Chapters (build.py) and masters of assignments are written as MyST text. Who lea
 gets it without outputs, since these give the answers away.
 """
 
+import re
 import shutil
 import sys
 from pathlib import Path
 
 import jupytext
 import nbformat
+
+# A link from a folder of book/ to a page of the book: its words, the page, a section.
+LINK = re.compile(r"\[([^\[\]]*)\]\(\.\./([\w-]+)\.(?:ipynb|md)(#[^)]*)?\)")
 
 
 def from_text(text):
@@ -37,16 +41,30 @@ def without_outputs(text):
     return nbformat.writes(notebook) + "\n"
 
 
+def alone(text, site=""):
+    """The text of an assignment's .ipynb file for use outside of the book: its links lead to the
+    site, if that has an address; else their words are left."""
+    return LINK.sub(rf"[\1]({site.rstrip('/')}/book/\2.html\3)" if site else r"\1", text)
+
+
 def hand_out(source, target):
-    """Copy notebooks, pages and pictures of a folder to another; what is there already stays."""
+    """Copy notebooks, pages and pictures of a folder to another; what is there already stays.
+
+    A master becomes a notebook with its solutions and all of its tests.
+    """
     for path in sorted(Path(source).rglob("*.*")):
         own = Path(target, path.relative_to(source))
+        text = path.read_text("utf-8") if path.suffix in (".md", ".ipynb") else ""
+        master = text.startswith("---\njupytext:")
+        own = own.with_suffix(".ipynb") if master else own
         hidden = any(part.startswith((".", "_")) for part in path.relative_to(source).parts)
         if path.is_dir() or hidden or own.exists():
             continue
         own.parent.mkdir(parents=True, exist_ok=True)
-        if path.suffix == ".ipynb":
-            own.write_text(without_outputs(path.read_text("utf-8")), "utf-8", newline="\n")
+        if master:
+            text = nbformat.writes(from_text(text.replace("@CLASS@", "demo")))
+        if own.suffix == ".ipynb":
+            own.write_text(without_outputs(text), "utf-8", newline="\n")
         else:
             shutil.copy(path, own)
 

@@ -329,7 +329,7 @@ class GradeBook:
                 text, said = self.given(result, name)
                 words = " ".join([words, f"Points: {text}." if "+" in text else "", said]).strip()
             got = "–" if value is None else f"{value:g}"
-            rows.append([name, f"{got} of {most:g}", words])
+            rows.append([self.master.titles[name], f"{got} of {most:g}", words])
         return rows
 
     def feedback(self, result):

@@ -8,11 +8,12 @@ import zipfile
 from fnmatch import fnmatch
 from pathlib import Path
 
-from classroom.notebooks import without_outputs
+from classroom.notebooks import alone, without_outputs
 
 NAME = "cnn-course"  # the folder in the archive
 PARTS = [
-    ["CITATION.cff", "LICENSE", "LICENSE-TEXT", "Makefile", "pyproject.toml", "requirements.txt"],
+    ["CITATION.cff", "LICENSE", "LICENSE-TEXT", "Makefile", "pyproject.toml"],
+    ["requirements.txt", "requirements-classroom.txt"],
     ["book", "results", "lessons_src/cnnlab", "lessons_src/classroom"],
 ]
 # Files of the site, and what Python leaves behind.
@@ -31,7 +32,10 @@ def write(app, error):
         return
     archive(Path(app.srcdir), Path(app.outdir, "_static", "course.zip"))
     for path in Path(app.outdir, "_sources").rglob("*.ipynb"):
-        path.write_text(without_outputs(path.read_text("utf-8")), "utf-8", newline="\n")
+        text = without_outputs(path.read_text("utf-8"))
+        if path.parent.name == "assignments":  # who takes one has no book beside it
+            text = alone(text, app.config.html_baseurl)
+        path.write_text(text, "utf-8", newline="\n")
 
 
 def archive(root, target):
@@ -55,8 +59,8 @@ def add(packed, name, content):
 
 def files(root):
     """The files of the archive, sorted."""
-    single, folders = PARTS
-    found = [root / name for name in single]
+    *single, folders = PARTS
+    found = [root / name for names in single for name in names]
     found += [path for folder in folders for path in (root / folder).rglob("*") if path.is_file()]
     return sorted(
         path
