@@ -289,6 +289,12 @@ def each_seed(
         lambda x: tf.argmax(model(x, training=False), axis=-1)
     ).get_concrete_function(tf.TensorSpec(model.input_shape, model.inputs[0].dtype))
 
+    @cache
+    def begun(seed):
+        """The first values of all variables, those that decide dropout, too."""
+        keras.utils.set_random_seed(seed)
+        return [variable.numpy() for variable in build().variables]
+
     traced = None
 
     def train(rate, seeds, before=None):
@@ -304,9 +310,7 @@ def each_seed(
                     f"x and y must be equally long and fill a batch of {batch_size}, got {len(x)} "
                     f"and {len(y)}."
                 )
-            keras.utils.set_random_seed(seed)
-            start = [*build().variables]
-            for variable, value in zip(model.variables, start, strict=True):
+            for variable, value in zip(model.variables, begun(seed), strict=True):
                 variable.assign(value)
             for variable, value in zip(optimizer.variables, fresh, strict=True):
                 variable.assign(value)
