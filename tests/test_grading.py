@@ -1118,12 +1118,14 @@ def test_a_notebook_in_a_zip_file_is_read(small, tmp_path):
     packed(tmp_path / "ben.zip", **{"x.ipynb": good}, **beside)
     packed(tmp_path / "cem.ipynb", **{"x.ipynb": good})
     packed(tmp_path / "dua_77_9001_work.zip", **{"x.ipynb.txt": good})
+    packed(tmp_path / "eve_LATE_78_9002_work.zip", **{"x.ipynb": good})
     class_zip = {f"{n} L_{n}_assignsubmission_file_/small.ipynb": good for n in (5, 6)}
     packed(tmp_path / "CNN-2027.zip", **class_zip)
     packed(tmp_path / "nothing.zip", **{"x.txt": good})
     said = []
     found = {one.student: one for one in submissions.find(tmp_path, say=said.append)}
-    assert found.keys() == {"Ann Lee", "ben", "cem", "dua"}
+    assert found.keys() == {"Ann Lee", "ben", "cem", "dua", "eve"}
+    assert found["eve"].notes.pop() == "Canvas says: handed in late."
     assert said == ["Not notebooks, and left out: CNN-2027.zip, nothing.zip."]
     for one in found.values():
         assert len(one.notes) == 1 and "is a zip file" in one.notes[0]

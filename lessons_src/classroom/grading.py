@@ -30,7 +30,7 @@ from .sandbox import InterpreterDied, InterpreterHangs, Limits, Stopwatch
 SOURCES = sorted(Path(__file__).parent.glob("*.py"))
 VERSION = hashlib.sha256(b"".join(path.read_bytes() for path in SOURCES)).hexdigest()
 KEPT = 500  # characters of a message
-SHOWN = 20_000  # characters of an answer in words
+SHOWN = 20_000  # characters of an answer
 UNANSWERED = "Not answered."
 MEMORY = 8 << 30  # bytes that one worker may use
 WORKED_OUT = "was worked out for"
@@ -267,7 +267,7 @@ class SubmissionGrader:
         cells = reversed(self.cells[: self.number])
         before = itertools.takewhile(lambda cell: not is_test(cell), cells)
         mine = [c.source for c in before if is_solution(c) and c.cell_type == "code"]
-        return "\n\n".join(reversed(mine))[:20_000]
+        return "\n\n".join(reversed(mine))[:SHOWN]
 
     def look_for_the_owner(self, cell, name):
         """A wrong answer to a student's own numbers: is it right for somebody else's?"""

@@ -34,13 +34,7 @@ MARK = re.compile(r"\b(BEGIN|END) (SOLUTION|HIDDEN TESTS|MARK SCHEME)\b")
 COHORT = re.compile(r"[^\"'{}\\\x00-\x1f]{1,60}")  # it stands in a string of the tests' code
 LONGEST = 1_000_000  # characters of a cell that is looked into
 MAGIC = re.compile(r"^[ \t]*[%!](?!%).*$", re.M)  # a line of Jupyter's own, not of Python
-ENVIRONMENT = {  # of a notebook that is graded: no log, no GPU, the built-in data
-    "TF_CPP_MIN_LOG_LEVEL": "3",
-    "CUDA_VISIBLE_DEVICES": "-1",
-    "PYTHONWARNINGS": "ignore",
-    "CNNLAB_TIER": "sample",
-    check.RUNNING: "1",
-}
+ENVIRONMENT = {**check.LIKE_GRADING, "PYTHONWARNINGS": "ignore", check.RUNNING: "1"}
 
 
 class MasterError(Exception):

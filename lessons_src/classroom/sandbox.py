@@ -21,6 +21,7 @@ from pathlib import Path
 import cnnlab
 import psutil
 import zmq
+from cnnlab import check
 from jupyter_client import BlockingKernelClient
 from jupyter_client.connect import write_connection_file
 
@@ -49,8 +50,8 @@ PATIENCE = 10  # seconds until somebody who was interrupted must have ended
 class Limits:
     """What one submission may use."""
 
-    cell: float = 30  # seconds
-    total: float = 300  # seconds
+    cell: float = check.CELL  # seconds
+    total: float = check.NOTEBOOK  # seconds
     memory: int = 8 << 30  # bytes
     file: int = 1 << 30  # bytes that it may write
     threads: int = 1

@@ -39,6 +39,7 @@ CHECKPOINTS = ".ipynb_checkpoints"
 # What a spreadsheet takes for a formula, a number, a date or a truth value, and writes otherwise.
 CHANGED = r"[\W\d]|(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\W*\d|(?:true|false)$"
 CHANGED = re.compile(CHANGED, re.I)
+LATE = "Canvas says: handed in late."
 MISSING = "missing"  # in place of the system that a submission comes from: nothing was handed in
 LARGEST = 200_000_000  # bytes of a file, outputs and all
 LETTERS, CELLS = 20_000_000, 2_000  # of a notebook without its outputs
@@ -110,8 +111,8 @@ def find(folder, roster=None, say=lambda text: None):
             one.files += inner or [file]
             if inner:
                 one.notes.append(f"What was handed in is a zip file, {file.name}.")
-        if lms == "canvas" and match["late"] and not one.notes:
-            one.notes.append("Canvas says: handed in late.")
+        if lms == "canvas" and match["late"] and LATE not in one.notes:
+            one.notes.append(LATE)
     if ignored:
         say(f"Not notebooks, and left out: {', '.join(ignored)}.")
     submissions = list(found.values())

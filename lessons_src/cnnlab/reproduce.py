@@ -231,7 +231,7 @@ def _epoch(x, y, variations):
 def _batches(x, y, batch_size):
     """The examples as they lie, in batches, as a `tf.data.Dataset`."""
     options = tf.data.Options()
-    # The thread that tunes a dataset sleeps for up to a minute, and an epoch ends when it wakes.
+    # With it, an epoch on a busy CPU ended late, by up to as long as it took (TensorFlow 2.21).
     options.autotune.enabled = False
     return tf.data.Dataset.from_tensor_slices((x, y)).batch(batch_size).with_options(options)
 
