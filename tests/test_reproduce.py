@@ -219,6 +219,23 @@ def test_it_trains_in_the_precision_of_the_sources_unless_told_otherwise(tmp_pat
     assert mixed["precision"] == "mixed_bfloat16"
 
 
+def test_an_epoch_is_that_of_a_plain_fit_in_the_order_of_seed_and_epoch(tmp_path, sample):
+    made = reproduce("S13", seed=2, epochs=2, folder=tmp_path)["epochs"]
+    recipe, digits = SYSTEMS["S13"].recipe, data.load("mnist")
+    last = len(digits.x_train) - int(len(digits.x_train) * (recipe["validation"] or 0))
+    keras.utils.set_random_seed(2)
+    model = SYSTEMS["S13"].build()
+    optimizer = getattr(keras.optimizers, recipe["optimizer"])(recipe["learning_rate"])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(optimizer, loss, metrics=["accuracy"])
+    for epoch, row in enumerate(made):
+        order = np.random.default_rng([2, epoch]).permutation(last)
+        x, y = digits.x_train[order], digits.y_train[order]
+        plain = model.fit(x, y, batch_size=recipe["batch_size"], shuffle=False, verbose=0).history
+        assert row["loss"] == pytest.approx(plain["loss"][0], rel=1e-4)
+        assert row["accuracy"] == plain["accuracy"][0]
+
+
 def test_images_that_a_source_left_out_are_left_out(monkeypatch):
     """TensorFlow 1 keeps the first 5,000 digits for validation, and gives the others."""
     x, y = np.arange(60_000).reshape(-1, 1, 1, 1), np.zeros(60_000, int)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from cnnlab import training
-from cnnlab.training import Device, Training, device, each_seed, fit
+from cnnlab.training import Device, Training, device, each_seed, fit, progress
 from keras import layers
 
 CPU = Device("a test CPU", 0, "float32", 1.0)
@@ -421,3 +421,12 @@ def test_more_seeds_are_what_they_would_have_been():
 def test_what_each_seed_refuses(options, words):
     with pytest.raises(ValueError, match=words):
         seeds_of(**options)
+
+
+def test_the_progress_line_counts_every_step_of_a_call_and_none_beyond(capsys):
+    x, y = np.zeros((300, 2), "float32"), np.zeros((300, 1), "float32")
+    model = keras.Sequential([keras.Input((2,)), layers.Dense(1)])
+    model.compile("sgd", "mse", steps_per_execution=25)
+    with progress(2, 30) as line:  # 30 steps an epoch: 25, and 5
+        model.fit(x, y, batch_size=10, epochs=2, verbose=0, callbacks=[line])
+    assert "|██████████|" in capsys.readouterr().err.rsplit("\r", 1)[-1]

@@ -45,6 +45,9 @@ def test_the_rounding_of_a_reported_number_counts(tmp_path):
     each = runs(tmp_path, "S7", [0.98996, 0.98997, 0.98998], [0.1, 0.1, 0.1])
     assert each.verdict("test_accuracy", theirs=0.99) == "inside"  # 0.9900, rounded
     assert each.verdict("test_accuracy", theirs=0.9902) == "above"
+    assert each.verdict("test_accuracy", theirs=0.98) == "below"  # programs print so for 0.9800
+    each = runs(tmp_path / "less", "S7", [0.98301, 0.983, 0.98299], [0.1, 0.1, 0.1])
+    assert each.verdict("test_accuracy", theirs=0.98) == "below"
 
 
 def test_losses_are_judged_by_their_factors(tmp_path):

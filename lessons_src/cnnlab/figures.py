@@ -293,7 +293,10 @@ def maps(matrices, titles, *, alt, columns=4, height=2.2, signed=True):
         rows, across = values.shape
         largest = 96 * height * across / rows
         panels.append(_pixels(values, title, largest, signed=sign, bordered=True))
-    few = _few(min(columns, len(panels)), 4 if len(panels) > 8 else 3)
+    if columns == 5 and len(panels) > 5:
+        few = 5  # rows of five stay rows on a phone, too
+    else:
+        few = _few(min(columns, len(panels)), 4 if len(panels) > 8 else 3)
     return Picture(panels, alt, columns=columns, few=few)
 
 
@@ -643,8 +646,9 @@ def runs(results, *, x_label, percent=False, guess=None, alt=""):
                 at += 0.6
                 continue
             colour = SERIES[look % 5]
-            axis.text(0, at - 6 / height, name, color=colour, **where)
-            axis.text(1, at - 6 / height, told(values), ha="right", color=colour, **where)
+            # Above the dots and the bar of the mean, which may lie below either text.
+            axis.text(0, at - 9 / height, name, color=colour, **where)
+            axis.text(1, at - 9 / height, told(values), ha="right", color=colour, **where)
             axis.plot([values.min(), values.max()], [at, at], color=colour, lw=1)
             axis.plot(values, [at] * len(values), "os^D"[look % 4], ms=5, mfc="none", color=colour)
             axis.plot([values.mean()] * 2, [at - 0.22, at + 0.22], color=colour, lw=2.6)
