@@ -99,7 +99,7 @@ lock: $(READY)  ## compute both lists of requirements anew from pyproject.toml
 		| grep -vxFf requirements.txt; } > requirements-classroom.txt
 
 links: $(READY)  ## do the pages' links to other places lead somewhere? (needs a network)
-	$(BIN)/jupyter-book build . --builder linkcheck
+	$(BIN)/jupyter-book build . --builder linkcheck --path-output _build/links
 
 # In an environment of its own: numbers may differ, but what the notebooks assert must hold.
 NEWEST := .venv-newest

@@ -9,6 +9,7 @@ from docutils.statemachine import StringList
 from sphinx.util.docutils import SphinxDirective
 
 KEYS = {"date": date, "page": str, "was": str, "now": str, "found_by": str}
+WORDS = {date: "a date", str: "a text"}
 
 
 def setup(app):
@@ -23,13 +24,14 @@ def read(text):
         ValueError: that says what is wrong with the text, and where.
     """
     found = tomllib.loads(text)
-    if wrong := set(found) - {"mistake"}:
-        raise ValueError(f"{', '.join(sorted(wrong))}: each entry begins with [[mistake]].")
-    mistakes = found.get("mistake", [])
+    mistakes = found.pop("mistake", [])
+    if found or not isinstance(mistakes, list):
+        wrong = ", ".join(found) or "[mistake]"
+        raise ValueError(f"In errata.toml, each entry begins with [[mistake]], and not {wrong}.")
     for number, mistake in enumerate(mistakes, 1):
         kinds = {key: type(value) for key, value in mistake.items()}
         if kinds != KEYS:
-            wanted = ", ".join(f"{key} (a {kind.__name__})" for key, kind in KEYS.items())
+            wanted = ", ".join(f"{key} ({WORDS[kind]})" for key, kind in KEYS.items())
             raise ValueError(f"Entry {number} of errata.toml needs {wanted}. It is {mistake}.")
     return sorted(mistakes, key=lambda mistake: mistake["date"], reverse=True)
 
