@@ -1,7 +1,7 @@
 # Every task of the course, one target each. `make help` lists them.
 .DEFAULT_GOAL := help
 .PHONY: help book test test-full lessons assignments grade stills lab check solutions bench reproduce \
-	lock clean
+	lock links newest clean
 .DELETE_ON_ERROR:
 
 # The first Python on the path that the course supports; `make PYTHON=... book` overrides it.
@@ -97,6 +97,20 @@ lock: $(READY)  ## compute both lists of requirements anew from pyproject.toml
 		echo "-r requirements.txt"; \
 		$(BIN)/$(LOCK) --group classroom -c requirements.txt --no-annotate --no-header -q \
 		| grep -vxFf requirements.txt; } > requirements-classroom.txt
+
+links: $(READY)  ## do the pages' links to other places lead somewhere? (needs a network)
+	$(BIN)/jupyter-book build . --builder linkcheck --path-output _build/links
+
+# In an environment of its own: numbers may differ, but what the notebooks assert must hold.
+NEWEST := .venv-newest
+newest:  ## try the newest Keras and TensorFlow that there are (needs a network)
+	$(PYTHON) -m venv --clear $(NEWEST)
+	$(NEWEST)/bin/python -m pip install --upgrade pip
+	$(NEWEST)/bin/python -m pip install -e . --group course --group test
+	$(NEWEST)/bin/python -m pip list | grep -iE '^(keras|tensorflow|numpy) '
+	CNNLAB_TIER=sample CUDA_VISIBLE_DEVICES=-1 $(NEWEST)/bin/pytest -ra --durations 4 --nbval-lax \
+		--nbval-current-env book tests/test_conv.py tests/test_pooling.py tests/test_network.py \
+		tests/test_ledger.py tests/test_models.py tests/test_training.py
 
 clean:  ## remove the built site (never the environment or your work)
 	rm -rf _build

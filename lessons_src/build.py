@@ -6,8 +6,8 @@ live pieces, or of the records in results/. Which files these are is noted in th
 runs, with a digest of each, so that no clock is asked and a fresh clone executes nothing. Where
 only prose has changed the outputs stay. New versions of libraries are not noticed: there is --all.
 
-The notebooks run on the built-in data, so that anyone can reproduce every output. The scripts that
-Python writes for the live pieces are written first.
+The notebooks run on the built-in data, so that anyone can reproduce every output. If no chapter is
+named, the scripts that Python writes for the live pieces are written first.
 """
 
 import argparse
@@ -180,17 +180,18 @@ SCRIPTS = [
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="*", help="chapters, without .md; all if none is given")
+    parser.add_argument("names", nargs="*", help="chapters, or their files; all if none is given")
     parser.add_argument("--all", action="store_true", help="execute also what is up to date")
     options = parser.parse_args(arguments)
-    unknown = set(options.names) - {source.stem for source in SOURCES.glob("*.md")}
+    names = {Path(name).stem for name in options.names}
+    unknown = names - {source.stem for source in SOURCES.glob("*.md")}
     if unknown:
         parser.error(f"{SOURCES} holds no {', '.join(sorted(unknown))}")
-    for script, text in SCRIPTS:
+    for script, text in SCRIPTS if not names else []:
         if write(script, text()):
             print(f"{script.name} is written anew")
     for source in sorted(SOURCES.glob("*.md")):
-        if options.names and source.stem not in options.names:
+        if names and source.stem not in names:
             continue
         target = ROOT / "book" / f"{source.stem}.ipynb"
         notebook = read(source)

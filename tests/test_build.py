@@ -38,12 +38,12 @@ def lay(course, place):
     return place
 
 
-def make_lessons(course, *arguments):
-    """Run the course's own build.py, all but the scripts for the pieces; give what it says."""
+def make_lessons(course, *arguments, scripts=()):
+    """Run the course's own build.py, with these scripts for the pieces; give what it says."""
     spec = spec_from_file_location("build_of_a_copy", course / "lessons_src" / "build.py")
     build = module_from_spec(spec)
     spec.loader.exec_module(build)
-    build.SCRIPTS = []
+    build.SCRIPTS = scripts
     with contextlib.redirect_stdout(io.StringIO()) as said:
         build.main(arguments)
     return said.getvalue()
@@ -137,6 +137,13 @@ def test_a_file_that_changes_while_the_chapter_runs(clone):
     (clone / SOURCE).write_text(CHAPTER.replace("import time", f"import time\n{touch}"))
     make_lessons(clone)
     assert f"{PACKAGE}/windows.py has changed" in make_lessons(clone)
+
+
+def test_one_chapter_by_its_name_or_by_its_files(clone, tmp_path):
+    scripts = [(tmp_path / "new.js", lambda: "// anew")]
+    for names in (["one"], [SOURCE, "book/one.ipynb"]):
+        assert make_lessons(clone, *names, scripts=scripts) == "one is up to date\n"
+    assert make_lessons(clone, scripts=scripts).startswith("new.js is written anew\n")
 
 
 def test_a_name_that_is_no_chapter(clone, capsys):

@@ -10,6 +10,7 @@ MODULES = [
     "shell",
     "accessible",
     "pieces",
+    "errata",
     "pictures",
     "formulas",
     "styles",
