@@ -13,6 +13,7 @@ The build is told by its environment; what it is not told, no page mentions.
 import os
 from html import escape
 
+from cnnlab import computer
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.osutil import relative_uri
@@ -27,6 +28,7 @@ def setup(app):
     """Called by Sphinx."""
     app.add_config_value("course_home", {}, "env")
     app.add_directive("get-course", GetCourse)
+    app.add_directive("computer", Computer)
     app.connect("config-inited", find)
     app.connect("html-page-context", show, priority=850)
 
@@ -75,6 +77,15 @@ def show(app, name, template, context, document):
     ways = ", ".join(f'<a href="{escape(url)}">{escape(text)}</a>' for url, text in links)
     line = f'<p class="run">Run this page on {ways}.</p>'
     context["body"] = context["body"].replace("</h1>", f"</h1>\n{line}", 1)
+
+
+class Computer(SphinxDirective):
+    """`{computer}`: what `cnnlab.computer` says of the computer that builds the site."""
+
+    def run(self):
+        found = [*computer.findings()]
+        text = "\n".join([*map(str, found), "", computer.summary(found)])
+        return [nodes.literal_block(text, text, language="text")]
 
 
 class GetCourse(SphinxDirective):
