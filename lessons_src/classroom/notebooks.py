@@ -27,18 +27,22 @@ ARCHIVE = "./course.zip"  # what a notebook asks for that does not know where th
 
 
 def fetching(cells, course=ARCHIVE):
-    """The cells of a notebook, with the one that fetches the course in front of all other code."""
-    advice = (
-        "is this computer online?"
-        if course != ARCHIVE
-        else "get it from the course's page Install, and put it beside this notebook."
-    )
-    source = FETCH.replace("{course}", course).replace("{advice}", advice)
-    cells = [cell for cell in cells if not cell.metadata.get("cnnlab", {}).get("fetches")]
-    mark = {"cnnlab": {"fetches": True}, "tags": ["remove-cell"]}
-    cell = nbformat.v4.new_code_cell(source, id="course", metadata=mark)
+    """The cells of a notebook, with the one that fetches the course in front of all other code.
+
+    With None in place of where the course is, the one that is there already.
+    """
+    there = [cell for cell in cells if cell.metadata.get("cnnlab", {}).get("fetches")]
+    if course:
+        here = "get it from the course's page Install, and put it beside this notebook."
+        advice = here if course == ARCHIVE else "is this computer online?"
+        source = FETCH.replace("{course}", course).replace("{advice}", advice)
+        mark = {"cnnlab": {"fetches": True}, "tags": ["remove-cell"]}
+        fetch = [nbformat.v4.new_code_cell(source, id="course", metadata=mark)]
+    else:
+        fetch = there
+    cells = [cell for cell in cells if cell not in there]
     first = next((n for n, cell in enumerate(cells) if cell.cell_type == "code"), len(cells))
-    return [*cells[:first], cell, *cells[first:]]
+    return [*cells[:first], *fetch, *cells[first:]]
 
 
 def from_text(text):

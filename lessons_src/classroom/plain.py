@@ -9,7 +9,6 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from urllib.parse import quote
 
 import nbformat
 
@@ -47,13 +46,12 @@ def for_jupyter(path, book, *, course=None, lone=False, site=""):
     if path.suffix == ".md":
         return ways.prepared(text)
     notebook = nbformat.reads(without_outputs(text), as_version=4)
-    cells = [part for cell in notebook.cells for one in pieces(cell) for part in captioned(one)]
-    notebook.cells = fetching(cells, course) if course else cells
+    notebook.cells = fetching(laid_out(notebook.cells), course)
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             cell.source = ways.prepared(cell.source)
-        elif (ways.book / BIBLIOGRAPHY).exists():
-            cell.source = SAID.sub(lambda found: named(ways.book, found[1])[0], cell.source)
+        else:
+            cell.source = ways.computed(cell.source)
     return nbformat.writes(notebook) + "\n"
 
 
@@ -71,10 +69,19 @@ class Ways:
 
     def prepared(self, text):
         """A Markdown text with all links as they should be."""
-        assignment = self.path.parent != self.book
         if (self.book / BIBLIOGRAPHY).exists():
             text = LIST.sub(lambda _: references(self.book), text)
             text = CITATION.sub(self.cited, text)
+        return self.linked(text)
+
+    def computed(self, code):
+        """Code, with what is linked and cited in the sentences that it computes."""
+        if (self.book / BIBLIOGRAPHY).exists():
+            code = SAID.sub(lambda found: named(self.book, found[1])[0], code)
+        return self.linked(code)
+
+    def linked(self, text):
+        assignment = self.path.parent != self.book
         if self.lone and assignment:
             return alone(text, self.site)
         if self.lone and self.site:
@@ -92,7 +99,7 @@ class Ways:
         return f"({'; '.join(told)})"
 
     def section(self, found):
-        """A link to a section, by the words of its heading."""
+        """A link to a section, as JupyterLab has it."""
         target = self.path.parent / found[1] if found[1] else self.path
         known = headings(target) if target.exists() else {}
         return f"]({found[1] or ''}#{known.get(found[2], found[2])})"
@@ -100,17 +107,23 @@ class Ways:
 
 @cache
 def headings(path):
-    """{the address of a section on the site: the one in JupyterLab}"""
+    """{the address of a section on the site: the one in JupyterLab}
+
+    In a notebook that is the name of a cell: JupyterLab finds headings only where they are shown.
+    """
     text = Path(path).read_text("utf-8")
-    if path.suffix == ".ipynb":
-        cells = nbformat.reads(text, as_version=4).cells
-        text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    if path.suffix == ".md":
+        return {slug(words): words.replace(" ", "-") for words in HEADING.findall(text)}
     found = {}
-    for heading in HEADING.findall(text):
-        site = re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
-        shown = re.sub(r"[*`$]|\]\([^)]*\)|\[", "", heading)
-        found.setdefault(site, quote(shown.replace(" ", "-")))
+    for cell in laid_out(nbformat.reads(text, as_version=4).cells):
+        if cell.cell_type == "markdown" and (heading := HEADING.match(cell.source)):
+            found.setdefault(slug(heading[1]), f"cell-id={cell.id}")
     return found
+
+
+def slug(heading):
+    """What the site makes of a heading, to link to it."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
 @cache
@@ -142,7 +155,35 @@ def references(book):
     return "\n".join(f"- {' '.join(work.text.render(markdown).split())}" for work in works)
 
 
-# --- Figures and live pieces ---
+# --- Cells ---
+
+
+def laid_out(cells):
+    """The cells with captions, live pieces and sections in cells of their own."""
+    for step in (pieces, section_by_section, captioned):
+        cells = [part for cell in cells for part in step(cell)]
+    return cells
+
+
+def section_by_section(cell):
+    """The cell, a Markdown text in parts that begin with the headings in it."""
+    parts = [""]
+    for line in cell.source.splitlines(keepends=True):
+        inside = parts[-1].count("```") % 2 or parts[-1].count("<details") > parts[-1].count("</de")
+        if (
+            cell.cell_type == "markdown"
+            and HEADING.match(line)
+            and parts[-1].strip()
+            and not inside
+        ):
+            parts.append("")
+        parts[-1] += line
+    if len(parts) == 1:
+        yield cell
+        return
+    for number, part in enumerate(parts):
+        name = f"{cell.id}-part-{number}" if number else cell.id
+        yield nbformat.v4.new_markdown_cell(part.strip(), id=name, metadata=cell.metadata)
 
 
 def captioned(cell):
