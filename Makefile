@@ -1,11 +1,12 @@
 # Every task of the course, one target each. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help book test test-full lessons assignments grade stills lab check solutions bench reproduce \
-	lock links newest clean
+.PHONY: help book test test-full lessons assignments grade stills lab computer check solutions bench \
+	reproduce lock links newest clean
 .DELETE_ON_ERROR:
 
-# The first Python on the path that the course supports; `make PYTHON=... book` overrides it.
-PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
+# The first Python on the path that the course supports; `make PYTHON=... book` overrides it. Where
+# there is none, uv brings one.
+PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11 python .venv/bin/python; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null \
 	&& echo $$p && break; done)
 BIN := .venv/bin
@@ -19,12 +20,12 @@ help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(READY): requirements.txt pyproject.toml
-	@test -n "$(PYTHON)" || { echo "The course needs Python 3.11, 3.12 or 3.13, and none was found. Install one, or say where it is: make PYTHON=/path/to/python book"; exit 1; }
-	@echo "Installing into .venv with $$($(PYTHON) --version). The first time takes a few minutes."
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --disable-pip-version-check -r requirements.txt
-	$(BIN)/python -m pip install --disable-pip-version-check --no-deps --no-build-isolation -e .
-	@touch $(READY)
+	@if [ -n "$(PYTHON)" ]; then exec $(PYTHON) install.py; fi; \
+	if command -v uv >/dev/null; then \
+		echo "No Python 3.11, 3.12 or 3.13 was found: uv brings one."; \
+		uv venv --seed --allow-existing --python 3.13 .venv && exec $(BIN)/python install.py; exit 1; \
+	fi; \
+	echo "No Python 3.11, 3.12 or 3.13 was found. Install uv, which brings one (https://docs.astral.sh/uv says how), and run this again; or say where a Python is: make PYTHON=/path/to/python book"; exit 1
 
 # nbgrader puts its teacher's tools into JupyterLab, so it is there only where somebody grades.
 $(GRADER): $(READY) requirements-classroom.txt
@@ -39,13 +40,16 @@ book: $(READY)  ## build the website, and open it if there is a desktop
 		elif [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ] && command -v xdg-open >/dev/null; then xdg-open $(SITE); \
 		fi; fi || true
 
+# These read records: tests/test_lone.py runs them, from the wheel, in an empty folder.
+FROM_WHEEL := book/08-lenet-mnist.ipynb book/09-lenet-cifar10.ipynb book/10-overfitting.ipynb book/appendix-sources-checked.ipynb
 test: $(GRADER)  ## prove that the course is true: style, package, site, every notebook, grading
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	@# All pages anew: a page that is up to date would not repeat its warning.
 	$(BIN)/jupyter-book build . --all -W -n --keep-going -q
 	CNNLAB_TIER=sample CUDA_VISIBLE_DEVICES=-1 $(BIN)/pytest -n 2 --dist loadfile -ra --durations 8 \
-		--nbval --nbval-current-env tests book --ignore tests/test_grading.py
+		--nbval --nbval-current-env tests book $(addprefix --ignore ,$(FROM_WHEEL)) \
+		--ignore tests/test_grading.py
 	@# By itself, since it takes all cores and students' cells have a clock.
 	$(BIN)/pytest -ra --durations 4 tests/test_grading.py
 
@@ -71,15 +75,17 @@ grade: $(GRADER)  ## grade a class: FROM=submissions/ TO=grades/, or try FROM=on
 		$(if $(SECONDS),--cell-seconds $(SECONDS)) $(if $(UNSAFE),--unsafe)
 
 lab: $(READY)  ## open your own copy of the lessons (folder work/) in JupyterLab
-	$(BIN)/python -m classroom.notebooks book work
-	$(BIN)/jupyter lab work
+	@$(BIN)/python -m classroom.lab
+
+computer: $(READY)  ## what this computer can do with the course, in words
+	@$(BIN)/python -m cnnlab.computer
 
 check: $(READY)  ## is an assignment ready to hand in? FILE=work/assignments/03-counting.ipynb
 	@$(BIN)/python -m cnnlab.check "$(FILE)"
 
 solutions: $(READY)  ## write the assignments with their solutions into work/solutions/, to learn alone
 	@test -d lessons_src/assignments || { echo "The solutions are not in this copy. They are in the course's repository, in lessons_src/assignments/."; exit 2; }
-	$(BIN)/python -m classroom.notebooks lessons_src/assignments work/solutions
+	$(BIN)/python -m classroom.lab lessons_src/assignments work/solutions
 
 bench: $(GRADER)  ## time our convolution beside TensorFlow and SciPy, and our grading beside nbgrader's
 	PYTHONPATH=lessons_src $(BIN)/python tests/bench.py

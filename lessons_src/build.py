@@ -19,7 +19,7 @@ from importlib.util import source_from_cache
 from pathlib import Path
 
 import nbformat
-from classroom.notebooks import from_text
+from classroom.notebooks import fetching, from_text
 from cnnlab.files import written_whole
 from cnnlab.pieces import networks
 from nbclient import NotebookClient
@@ -71,6 +71,7 @@ def read(source):
             cell.source = f"{TITLE} {title(cell)}\n{cell.source}"
         if not tags:
             del cell.metadata["tags"]
+    notebook.cells = fetching(notebook.cells)
     return notebook
 
 

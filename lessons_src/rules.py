@@ -39,7 +39,9 @@ def answers(source):
 
 
 def visible(cell):
-    return cell.cell_type == "code" and not FOLDED & set(cell.metadata.get("tags", []))
+    if cell.cell_type != "code" or cell.metadata.get("cnnlab", {}).get("fetches"):
+        return False
+    return not FOLDED & set(cell.metadata.get("tags", []))
 
 
 def broken(notebook):

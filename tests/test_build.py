@@ -54,7 +54,7 @@ def notebook(course):
 
 
 def printed(course):
-    return notebook(course).cells[1].outputs[0].text
+    return notebook(course).cells[2].outputs[0].text
 
 
 def change(path, text):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from classroom import grading, masters, notebooks, report
+from classroom import grading, lab, masters, report
 from cnnlab import check
 from jupyter_client import manager
 from nbclient import NotebookClient
@@ -233,7 +233,7 @@ def test_outside_of_the_book_links_lead_to_the_site_or_are_words(tmp_path, monke
 
 
 def test_solutions_are_written_for_who_learns_alone(tmp_path):
-    notebooks.hand_out(masters.FOLDER, tmp_path)
+    lab.hand_out(masters.FOLDER, tmp_path)
     for master in MASTERS.values():
         solved = nbformat.read(tmp_path / f"{master.name}.ipynb", as_version=4)
         assert [c.source for c in solved.cells] == [c.source for c in master.notebook.cells]
@@ -241,9 +241,7 @@ def test_solutions_are_written_for_who_learns_alone(tmp_path):
 
 def test_students_need_no_nbgrader():
     """What `make lab`, `make check`, `make solutions` and `make book` import."""
-    code = (
-        "import sys; sys.modules['nbgrader'] = None; import build, website, classroom.notebooks, "
-    )
+    code = "import sys; sys.modules['nbgrader'] = None; import build, website, classroom.lab, "
     code += "cnnlab.check"
     path = {"PYTHONPATH": str(ROOT / "lessons_src")}
     subprocess.run([sys.executable, "-c", code], check=True, env=os.environ | path)

@@ -5,10 +5,12 @@ import re
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 import nbformat
 import pytest
 from bs4 import BeautifulSoup
+from classroom import lab
 from cnnlab import pieces
 from serving import served
 from test_site import CHAPTERS, PAGES, ROOT, SITE, WITH_PIECES, live, page
@@ -254,7 +256,7 @@ def test_the_first_page_begins_with_the_pad_a_question_and_one_path(new_context,
     pad.locator(".words").filter(has_text="says").wait_for()
     box = pad.bounding_box()
     assert box["y"] + box["height"] < 844  # above the fold, on a phone
-    order = [tab.locator(s).first.bounding_box()["y"] for s in ("cnn-prediction", ".path", ".get")]
+    order = [tab.locator(s).first.bounding_box()["y"] for s in (".get", "cnn-prediction", ".path")]
     assert box["y"] < order[0] < order[1] < order[2]
     assert not tab.locator("#fig-hero").is_visible()  # until somebody commits
     times = tab.locator(".path .time").all_inner_texts()
@@ -349,17 +351,18 @@ def test_the_archive_holds_the_lessons_without_outputs_and_no_solutions(packed, 
     names = packed.namelist()
     texts = [packed.read(name).decode() for name in names if name.endswith(".ipynb")]
     assert len(texts) > 12 and not any("### BEGIN SOLUTION" in text for text in texts)
-    for needless in ("__pycache__", "/tests/", "/.git", "_build", "/website/"):
+    for needless in ("__pycache__", "/tests/", "/.git", "_build", "/website/", ".bib"):
         assert not any(needless in name for name in names)
+    assert Path(packed.filename).stat().st_size < 15e6
 
 
 def test_the_archive_is_enough_for_make_lab(packed, tmp_path):
     """All that `make lab` names is there, and the package in it works."""
     packed.extractall(tmp_path)
     course = tmp_path / archive.NAME
-    command = [sys.executable, "-m", "classroom.notebooks", "book", "work"]
+    command = [sys.executable, "-m", "classroom.lab", "book", "work"]
     clean = {"PATH": "/usr/bin:/bin", "PYTHONPATH": "lessons_src", "HOME": str(tmp_path)}
-    assert " ".join(command[1:]) in (course / "Makefile").read_text()
+    assert " ".join(command[1:3]) in (course / "Makefile").read_text()
     subprocess.run(command, cwd=course, check=True, env=clean)
     assert (course / "work" / "01-why-not-dense.ipynb").exists()
     assert (course / "work" / "assignments" / "03-counting.ipynb").exists()
@@ -374,7 +377,7 @@ def test_the_archive_is_enough_for_make_lab(packed, tmp_path):
     )
     assert str(course) in done.stdout
     lists = ("requirements.txt", "requirements-classroom.txt")
-    for name in (*lists, "pyproject.toml", "README.md", "LICENSE", "LICENSE-TEXT"):
+    for name in (*lists, "install.py", "pyproject.toml", "README.md", "LICENSE", "LICENSE-TEXT"):
         assert (course / name).is_file()
 
 
@@ -399,8 +402,6 @@ def test_a_page_offers_its_notebook_without_outputs(name):
 
 
 def test_own_work_is_not_overwritten(tmp_path):
-    from classroom.notebooks import hand_out
-
     source, work = tmp_path / "book", tmp_path / "work"
     source.mkdir(), work.mkdir()
     output = nbformat.v4.new_output("stream", text="576")
@@ -408,6 +409,42 @@ def test_own_work_is_not_overwritten(tmp_path):
     for name in ("a.ipynb", "b.ipynb"):
         nbformat.write(nbformat.v4.new_notebook(cells=[cell]), source / name)
     (work / "a.ipynb").write_text("mine")
-    hand_out(source, work)
+    assert lab.hand_out(source, work) == []
     assert (work / "a.ipynb").read_text() == "mine"
     assert not nbformat.read(work / "b.ipynb", as_version=4).cells[0].outputs
+
+
+def lesson(path, code):
+    """A notebook of one cell that has been run."""
+    output = nbformat.v4.new_output("stream", text="576")
+    cell = nbformat.v4.new_code_cell(code, outputs=[output], execution_count=1, id="one")
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), path)
+
+
+def test_a_newer_lesson_is_told_and_the_readers_stays(tmp_path, capsys):
+    """Untouched copies follow the course, what the reader changed never does."""
+    source, work = tmp_path / "book", tmp_path / "work"
+    source.mkdir()
+    for name in ("changed", "untouched", "deleted"):
+        lesson(source / f"{name}.ipynb", "print(1)")
+    (source / "page.md").write_text("old")
+    assert lab.hand_out(source, work) == lab.hand_out(source, work) == []
+    lesson(work / "changed.ipynb", "print('mine')")
+    (work / "deleted.ipynb").unlink()
+    assert lab.hand_out(source, work) == []  # changed by the reader alone
+    for path in source.glob("*.ipynb"):
+        lesson(path, "print(2)")
+    (source / "page.md").write_text("new")
+    mine = (work / "changed.ipynb").read_bytes()
+    for _ in range(2):  # told each time
+        assert lab.hand_out(source, work) == ["changed.ipynb"]
+    lab.tell(["changed.ipynb"], "work")
+    assert "newer version of changed.ipynb. Yours, in work, stays" in capsys.readouterr().out
+    assert (work / "changed.ipynb").read_bytes() == mine
+    assert (work / "page.md").read_text() == "new"
+    for name in ("untouched", "deleted"):
+        [cell] = nbformat.read(work / f"{name}.ipynb", as_version=4).cells
+        assert cell.source == "print(2)" and not cell.outputs
+    (work / "changed.ipynb").rename(work / "kept.ipynb")
+    assert lab.hand_out(source, work) == []
+    assert "print(2)" in (work / "changed.ipynb").read_text()

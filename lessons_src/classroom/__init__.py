@@ -3,6 +3,7 @@
 | module | what it does |
 |---|---|
 | `notebooks` | a text → a notebook; the chapters are made so, too |
+| `plain`, `lab` | chapters and pages for Jupyter; the reader's own copy of them, in JupyterLab |
 | `masters` | one text with solutions → the students' notebook, and the one to grade by |
 | `submissions` | finds the students' notebooks in a download, puts each into order |
 | `sandbox` | a Python interpreter that sees no network and no files but the course's |

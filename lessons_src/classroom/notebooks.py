@@ -1,19 +1,48 @@
-"""Notebooks from text, and as they are handed out: `python -m classroom.notebooks FROM TO`.
+"""Notebooks from text, and without what gives answers away.
 
 Chapters (build.py) and masters of assignments are written as MyST text. Who learns from a notebook
-gets it without outputs, since these give the answers away.
+gets it without outputs.
 """
 
 import re
-import shutil
-import sys
-from pathlib import Path
 
 import jupytext
 import nbformat
 
 # A link from a folder of book/ to a page of the book: its words, the page, a section.
 LINK = re.compile(r"\[([^\[\]]*)\]\(\.\./([\w-]+)\.(?:ipynb|md)(#[^)]*)?\)")
+
+# The first cell of code of a notebook. It installs what `pip` finds at COURSE.
+FETCH = """\
+# Installs the course where it is missing, and says so. Elsewhere this cell does nothing.
+import importlib.util, subprocess, sys
+
+COURSE = "{course}"
+if not importlib.util.find_spec("cnnlab"):
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", COURSE]
+    if subprocess.run(pip).returncode:
+        sys.exit(f"The course is missing here, and {COURSE} is not to be had: {advice}")
+    print(f"The course was missing here. Now it is installed, from {COURSE}.")"""
+ARCHIVE = "./course.zip"  # what a notebook asks for that does not know where the course is at home
+
+
+def fetching(cells, course=ARCHIVE):
+    """The cells of a notebook, with the one that fetches the course in front of all other code.
+
+    With None in place of where the course is, the one that is there already.
+    """
+    there = [cell for cell in cells if cell.metadata.get("cnnlab", {}).get("fetches")]
+    if course:
+        here = "get it from the course's page Install, and put it beside this notebook."
+        advice = here if course == ARCHIVE else "is this computer online?"
+        source = FETCH.replace("{course}", course).replace("{advice}", advice)
+        mark = {"cnnlab": {"fetches": True}, "tags": ["remove-cell"]}
+        fetch = [nbformat.v4.new_code_cell(source, id="course", metadata=mark)]
+    else:
+        fetch = there
+    cells = [cell for cell in cells if cell not in there]
+    first = next((n for n, cell in enumerate(cells) if cell.cell_type == "code"), len(cells))
+    return [*cells[:first], *fetch, *cells[first:]]
 
 
 def from_text(text):
@@ -45,29 +74,3 @@ def alone(text, site=""):
     """The text of an assignment's .ipynb file for use outside of the book: its links lead to the
     site, if that has an address; else their words are left."""
     return LINK.sub(rf"[\1]({site.rstrip('/')}/book/\2.html\3)" if site else r"\1", text)
-
-
-def hand_out(source, target):
-    """Copy notebooks, pages and pictures of a folder to another; what is there already stays.
-
-    A master becomes a notebook with its solutions and all of its tests.
-    """
-    for path in sorted(Path(source).rglob("*.*")):
-        own = Path(target, path.relative_to(source))
-        text = path.read_text("utf-8") if path.suffix in (".md", ".ipynb") else ""
-        master = text.startswith("---\njupytext:")
-        own = own.with_suffix(".ipynb") if master else own
-        hidden = any(part.startswith((".", "_")) for part in path.relative_to(source).parts)
-        if path.is_dir() or hidden or own.exists():
-            continue
-        own.parent.mkdir(parents=True, exist_ok=True)
-        if master:
-            text = nbformat.writes(from_text(text.replace("@CLASS@", "demo")))
-        if own.suffix == ".ipynb":
-            own.write_text(without_outputs(text), "utf-8", newline="\n")
-        else:
-            shutil.copy(path, own)
-
-
-if __name__ == "__main__":
-    hand_out(*sys.argv[1:])

@@ -56,6 +56,10 @@ class _QuietStart:
         return spec
 
 
+# TensorFlow would take all of a card's memory, and a second notebook would find none. It reads this
+# when it first uses the card.
+os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+
 if not {"keras", "tensorflow"} & set(sys.modules):
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.meta_path.insert(0, _QuietStart)

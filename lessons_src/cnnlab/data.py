@@ -203,9 +203,23 @@ def _full(name):
         raise DataUnavailable(f"{known.title} cannot be had now ({words}).") from None
 
 
+def at_hand(name):
+    """Whether the full set can be had without a network (nobody has looked into its files)."""
+    folder = Path(os.path.expandvars(_setting("CNNLAB_DATA"))).expanduser()
+    own = _setting("CNNLAB_DATA") and (folder / f"{name}.npz").is_file()
+    return bool(own) or all(
+        any((_cache_folder() / file).is_file() for file in files)
+        for _, _, *files in _KNOWN[name].files
+    )
+
+
+def _cache_folder():
+    return Path(os.path.expanduser(os.environ.get("KERAS_HOME") or "~/.keras"), "datasets")
+
+
 def _cached(url, sha256, *names):
     """The path of a file in Keras's cache, fetched if it is missing there or damaged."""
-    folder = Path(os.path.expanduser(os.environ.get("KERAS_HOME") or "~/.keras"), "datasets")
+    folder = _cache_folder()
     for path in (folder / name for name in names):
         if path.is_file():
             with open(path, "rb") as file:

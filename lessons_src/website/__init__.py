@@ -5,6 +5,7 @@ from importlib import import_module
 from pathlib import Path
 
 MODULES = [
+    "home",
     "cells",
     "search",
     "shell",

@@ -1,23 +1,28 @@
 """The course to take away: `_static/course.zip`, and each page's notebook without outputs.
 
+The notebooks install the course where it is missing, from its home if the build knows that.
 The archive is for who learns: lessons, assignments, package, records and the lock, but neither the
 masters with their solutions nor what builds and tests the site.
 """
 
+import re
 import zipfile
 from fnmatch import fnmatch
 from pathlib import Path
 
-from classroom.notebooks import alone, without_outputs
+from classroom.notebooks import ARCHIVE
+from classroom.plain import SITE_ONLY, for_jupyter
+
+from website import home
 
 NAME = "cnn-course"  # the folder in the archive
 PARTS = [
-    ["CITATION.cff", "LICENSE", "LICENSE-TEXT", "Makefile", "pyproject.toml"],
+    ["CITATION.cff", "LICENSE", "LICENSE-TEXT", "Makefile", "install.py", "pyproject.toml"],
     ["requirements.txt", "requirements-classroom.txt"],
     ["book", "results", "lessons_src/cnnlab", "lessons_src/classroom"],
 ]
 # Files of the site, and what Python leaves behind.
-WITHOUT = ["_static", "__pycache__", ".*", "*.pyc", "unfinished", "index.ipynb", "*.bib"]
+WITHOUT = ["_static", "__pycache__", ".*", "*.pyc", "unfinished", "*.bib", *SITE_ONLY]
 README = Path(__file__).with_name("archive-README.md")
 
 
@@ -30,23 +35,34 @@ def write(app, error):
     """Write the archive, and take the outputs out of the notebooks that the site offers."""
     if error or app.builder.format != "html":
         return
-    archive(Path(app.srcdir), Path(app.outdir, "_static", "course.zip"))
+    root, site = Path(app.srcdir), app.config.html_baseurl
+    course = home.course(app.config.course_home, ARCHIVE)
+    archive(root, Path(app.outdir, home.ARCHIVE), course)
     for path in Path(app.outdir, "_sources").rglob("*.ipynb"):
-        text = without_outputs(path.read_text("utf-8"))
-        if path.parent.name == "assignments":  # who takes one has no book beside it
-            text = alone(text, app.config.html_baseurl)
+        source = root / path.relative_to(Path(app.outdir, "_sources"))
+        text = for_jupyter(source, root / "book", course=course, lone=True, site=site)
         path.write_text(text, "utf-8", newline="\n")
 
 
-def archive(root, target):
-    """Write the archive of the course in `root`; the same course gives the same bytes."""
+def archive(root, target, course=ARCHIVE):
+    """Write the archive of the course in `root`; the same course gives the same bytes.
+
+    `course` is where the notebooks find the course, once they are taken out of it.
+    """
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as packed:
-        add(packed, "README.md", README.read_bytes())
+        add(packed, "README.md", readme(root).encode())
         for path in files(root):
             content = path.read_bytes()
-            if path.suffix == ".ipynb":
-                content = without_outputs(content.decode()).encode()
+            if path.suffix in (".ipynb", ".md") and root / "book" in path.parents:
+                content = for_jupyter(path, root / "book", course=course).encode()
             add(packed, path.relative_to(root).as_posix(), content)
+
+
+def readme(root):
+    """The archive's own README; how to install stands in the course's, and is taken from there."""
+    text = (root / "README.md").read_text("utf-8")
+    install = re.search(r"<!-- install: .*? -->\n\n(.*?)\n\n<!-- /install -->", text, re.DOTALL)
+    return README.read_text("utf-8").replace("@INSTALL@", install[1])
 
 
 def add(packed, name, content):

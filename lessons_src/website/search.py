@@ -17,7 +17,7 @@ GLOSSARY = "book/glossary"
 # Not prose: code and what it prints, pictures, live pieces, and the build's own signs.
 NO_PROSE = (
     "pre, script, style, svg, img, noscript, annotation, .headerlink, .cell_input,"
-    ".cell_output table, details.tick, details.code-fold, .about"
+    ".cell_output table, details.tick, details.code-fold, .about, .run"
 )
 # What a reader opens only after an answer of their own. It is found, but not quoted.
 CLOSED = ".sealed, details"

@@ -1,0 +1,142 @@
+"""A notebook alone: it installs the course where that is missing, and runs in an empty folder.
+
+The chapters that read records are run here only, and not from the checkout: from the wheel, as pip
+makes it of the archive, with their outputs compared as those of all others are.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import nbformat
+import pytest
+from classroom.notebooks import ARCHIVE, fetching
+from serving import served
+from website import archive
+
+ROOT = Path(__file__).resolve().parent.parent
+CHAPTERS = ["08-lenet-mnist", "09-lenet-cifar10", "10-overfitting", "appendix-sources-checked"]
+
+
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory):
+    """The archive, as the site has it."""
+    target = tmp_path_factory.mktemp("site") / "course.zip"
+    archive.archive(ROOT, target)
+    return target
+
+
+@pytest.fixture
+def python(tmp_path):
+    """A Python of its own with all libraries and without the course."""
+    return without_course(tmp_path / "venv")
+
+
+def without_course(folder):
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+    [packages] = folder.glob("lib/*/site-packages")
+    # The libraries are seen, and what they say to be installed in place is not.
+    (packages / "libraries.pth").write_text(sysconfig.get_paths()["purelib"])
+    return folder / "bin" / "python"
+
+
+def run(python, *arguments, folder, **environment):
+    """(exit status, stdout, stderr) of that Python in a folder; pip is to fetch nothing."""
+    clean = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    pip = {"PIP_NO_DEPS": "1", "PIP_NO_BUILD_ISOLATION": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    done = subprocess.run(
+        [python, *arguments],
+        cwd=folder,
+        env=clean | pip | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def first_cell(course=ARCHIVE):
+    [cell] = fetching([], course)
+    return cell.source
+
+
+WHERE = "import cnnlab.records as r; print(r.__file__, len(r.records('S8')[0]['epochs']))"
+
+
+def test_the_first_cell_installs_the_course_from_its_site_and_says_so(python, packed, tmp_path):
+    with served(packed.parent) as site:
+        course = f"{site}/course.zip"
+        status, said, _ = run(python, "-c", first_cell(course), folder=tmp_path)
+    assert (status, said) == (
+        0,
+        f"The course was missing here. Now it is installed, from {course}.\n",
+    )
+    status, said, problems = run(python, "-c", WHERE, folder=tmp_path)
+    assert status == 0 and said.startswith(str(tmp_path / "venv")), problems
+    assert run(python, "-c", first_cell(course), folder=tmp_path) == (0, "", "")
+
+
+def test_the_first_cell_says_what_to_do_where_it_cannot_know_where_the_course_is(python, tmp_path):
+    status, said, problem = run(python, "-c", first_cell(), folder=tmp_path)
+    assert status and not said
+    assert problem.splitlines()[-1] == (
+        "The course is missing here, and ./course.zip is not to be had: get it from the course's "
+        "page Install, and put it beside this notebook."
+    )
+    assert "index" not in problem  # pip asks no registry for a file of that name
+
+
+def test_the_first_cell_says_nothing_where_the_course_is(tmp_path):
+    assert run(sys.executable, "-c", first_cell(), folder=tmp_path) == (0, "", "")
+
+
+def test_every_notebook_of_the_site_fetches_the_course_first():
+    site = ROOT / "_build" / "html" / "_sources" / "book"
+    notebooks = sorted(site.rglob("*.ipynb"))
+    assert len(notebooks) > 15
+    for path in notebooks:
+        cells = nbformat.read(path, as_version=4).cells
+        first = next(cell.source for cell in cells if cell.cell_type == "code")
+        assert first == first_cell(), path.name
+        assert len(first.splitlines()) < 10
+
+
+# --- From the wheel ---
+
+
+@pytest.fixture(scope="module")
+def installed(packed, tmp_path_factory):
+    """A Python with the course, as the first cell installs it from the archive beside it."""
+    folder = tmp_path_factory.mktemp("installed")
+    python = without_course(folder / "venv")
+    shutil.copy(packed, folder)
+    status, said, problem = run(python, "-c", first_cell(), folder=folder)
+    assert status == 0 and "installed, from ./course.zip" in said, problem
+    status, said, problem = run(python, "-c", WHERE, folder=folder)
+    assert said.startswith(str(folder)), problem
+    return python
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_a_chapter_that_reads_records_runs_from_the_wheel_in_an_empty_folder(
+    installed, name, tmp_path
+):
+    shutil.copy(ROOT / "book" / f"{name}.ipynb", tmp_path)
+    shutil.copy(ROOT / "conftest.py", tmp_path)
+    compare = ["-m", "pytest", "-q", "--nbval", "--nbval-current-env", "-p", "no:cacheprovider"]
+    sample = {"CNNLAB_TIER": "sample", "CUDA_VISIBLE_DEVICES": "-1"}
+    status, said, _ = run(installed, *compare, f"{name}.ipynb", folder=tmp_path, **sample)
+    assert status == 0, said
+    cells = nbformat.read(tmp_path / f"{name}.ipynb", as_version=4).cells
+    assert f"{sum(cell.cell_type == 'code' for cell in cells)} passed" in said
+
+
+def test_these_chapters_are_all_that_read_records_at_length_and_run_once():
+    rule = (ROOT / "Makefile").read_text()
+    left_out = re.search(r"^FROM_WHEEL := (.*)", rule, re.M)[1].split()
+    assert left_out == [f"book/{name}.ipynb" for name in CHAPTERS]
+    assert "$(addprefix --ignore ,$(FROM_WHEEL))" in rule
