@@ -677,7 +677,6 @@ class Desk:
             path = self.folder / "results" / f"{grading.safe(result.key)}.json"
             grading.write(path, json.dumps(grading.asdict(result)))
             found.append(one)
-        report.check_folder(self.master, self.folder, found)
         report.GradeBook(self.master, self.folder, found).write("bubblewrap")
         return {row["submission"]: row for row in lines(self.folder)}
 
@@ -915,12 +914,12 @@ def test_the_report_shows_each_wrong_answer_beside_its_test(small, tmp_path, cap
     grade(small, tmp_path / "in", tmp_path / "out" / "1")
     text = (tmp_path / "out" / "1" / "report.html").read_text()
     code = "<code>assert output_size(9, 9) == 1, {0}one place for a kernel as large as the image"
-    assert f"<td>1</td><td>2</td><td>{code.format('&quot;')}" in text
+    assert f"<td>1</td><td>2</td><td>{code.format('&#34;')}" in text
     start = text.index(
         "hidden 1: one place for a kernel as large as the image (2 identical answers)"
     )
     shown = text[start : text.index("</details>", start)]
-    assert "return 24 if n &gt; k else &#x27;&lt;0&gt;&#x27;" in shown
+    assert "return 24 if n &gt; k else &#39;&lt;0&gt;&#39;" in shown
     links = re.findall(r'href="(.*?)">(.*?)</a>', shown)
     assert [name for _, name in links] == ["ben ö", "cem"]
     for place, _ in links:
@@ -982,7 +981,7 @@ def test_results_of_earlier_versions_are_read_and_parts_of_files_are_not(desk):
     part = json.dumps(result | {"key": "moodle b", "student": "ben"})
     path.with_name(f".1.part.{path.name}").write_text(part)
     assert list(desk.grade()) == ["moodle a"]
-    (known,) = report.check_folder(desk.master, desk.folder)
+    (known,) = report.GradeBook(desk.master, desk.folder).results
     assert (known.student, known.cohort) == ("ann", "cnn-2027")
 
 

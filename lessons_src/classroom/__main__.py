@@ -55,7 +55,7 @@ def grade(options):
         )
     master = known.get(options.assignment) or submissions.which(found, known)
     folder = Path(options.to)
-    earlier = [result.cohort for result in report.check_folder(master, folder, found)]
+    earlier = [result.cohort for result in report.GradeBook(master, folder, found).results]
     cohort = options.cohort or submissions.which_cohort(found, master, earlier)
     master = replace(master, cohort=cohort)
     kind = sandbox.choose(options.unsafe)
