@@ -1577,9 +1577,9 @@ HOSTILE = {
             "q1": "import sys\n"
             "def lie(end, request):\n"
             "    for number in range(9):\n"
-            "        end.parts = []\n"
             "        end.send({'is': True, 'number': number, 'name': '', 'given': 'null',\n"
-            "                  'changed': [['array', 'yours', 0, '<f8', [2], 0]]})\n"
+            "                  'changed': [['array', 'yours', 0, '<f8', [2],\n"
+            "                               'AAAAAAAAAAAAAAAAAAAAAA==']]})\n"
             "        end.send({'do': 'call', 'function': ['function', 'yours', 0, 'f'],\n"
             "                  'arguments': ['list', 'mine', 0, []],\n"
             "                  'options': ['dict', 'mine', 1, []]})\n"
@@ -1595,7 +1595,6 @@ HOSTILE = {
         {
             "q1": "import sys\n"
             "def lie(end, request):\n"
-            "    end.parts = []\n"
             "    end.send({'error': ['AssertionError', ''], 'number': request['number']})\n"
             "sys.modules['wire'].Wire.reply = lie",
         },
@@ -1714,11 +1713,9 @@ class Ends:
         threading.Thread(target=Wire(self.far, names).serve, daemon=True).start()
         return self.wire
 
-    def say(self, text, parts=()):
+    def say(self, text):
         """What the next question is answered with, whatever it is."""
-        far = Wire(self.far)
-        far.parts = list(parts)
-        far.send({"number": self.wire.asked + 1} | text)
+        Wire(self.far).send({"number": self.wire.asked + 1} | text)
         return self.wire.look("x")
 
 
@@ -1781,15 +1778,18 @@ def test_a_thing_of_the_other_side_can_do_nothing():
         wire.look("missing")
 
 
+EIGHT = "MTIzNDU2Nzg="  # bytes, in base64
+
+
 @pytest.mark.parametrize(
     "forged",
     [
-        {"is": ["array", "mine", 0, "O", [1], 0]},
-        {"is": ["array", "mine", 0, "<f8", [1 << 40], 0]},
-        {"is": ["array", "mine", 0, "<f8", [-1], 0]},
-        {"is": ["array", "mine", 0, "V8", [1], 0]},
+        {"is": ["array", "mine", 0, "O", [1], EIGHT]},
+        {"is": ["array", "mine", 0, "<f8", [1 << 40], EIGHT]},
+        {"is": ["array", "mine", 0, "<f8", [-1], EIGHT]},
+        {"is": ["array", "mine", 0, "V8", [1], EIGHT]},
         {"is": ["array", "mine", 0, "<f8", [1], 7]},
-        {"is": ["number", "<f8", [2], 0]},
+        {"is": ["number", "<f8", [2], EIGHT]},
         {"is": ["list", "yours", 3, []]},
         {"is": ["pickle", "mine", 0, "x"]},
         {"is": {"a": 1}},
@@ -1809,7 +1809,7 @@ def test_a_thing_of_the_other_side_can_do_nothing():
 )
 def test_what_is_not_plain_data_is_refused(forged):
     with pytest.raises(Strange):
-        Ends().say(forged, [b"12345678"])
+        Ends().say(forged)
 
 
 def test_models_are_made_anew_of_standard_layers_only():
