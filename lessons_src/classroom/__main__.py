@@ -5,35 +5,38 @@ import signal
 import sys
 import tempfile
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from . import grading, masters, report, sandbox, submissions
+
+
+def chosen(known, name):
+    if name not in known:
+        raise masters.MasterError(f"There is no master {name}; there are {', '.join(known)}.")
+    return known[name]
 
 
 def release(options):
     """Masters → the students' notebooks in book/assignments/."""
     found = masters.find(options.masters, options.cohort)
     for name in options.names or found:
-        if name not in found:
-            raise masters.MasterError(f"There is no master {name}; there are {', '.join(found)}.")
+        master = chosen(found, name)
         print(f"{name} ...", end=" ", flush=True)
         # Our own text: a computer without a sandbox will do.
-        if lost := grading.rehearse(found[name], sandbox.choose(unsafe=True)):
+        if lost := grading.rehearse(master, sandbox.choose(unsafe=True)):
             raise masters.MasterError(
                 f"{name} was not released. Graded as a submission (what a test may ask of an "
                 "answer stands in book/instructors.md), its solution loses points.\n"
                 + "\n".join(lost)
             )
-        path = masters.release(found[name], options.to)
-        print(f"{sum(found[name].points.values()):g} points, written to {path}")
+        path = masters.release(master, options.to)
+        print(f"{sum(master.points.values()):g} points, written to {path}")
 
 
 def grade(options):
     """Submissions → grades, feedback, upload files."""
-
-    def say(text):
-        print(text, flush=True)
-
+    say = partial(print, flush=True)
     trial = submissions.is_notebook(Path(options.source)) and Path(options.source).is_file()
     if trial == bool(options.to):
         raise report.Mixed(
@@ -46,11 +49,8 @@ def grade(options):
         raise report.Mixed("TO must not lie in FROM: the grades would be taken for a student's.")
     found = submissions.find(options.source, options.roster, say)
     known = masters.find(options.masters)
-    if options.assignment and options.assignment not in known:
-        raise masters.MasterError(
-            f"There is no master {options.assignment}; there are {', '.join(known)}."
-        )
-    master = known.get(options.assignment) or submissions.which(found, known)
+    name = options.assignment
+    master = chosen(known, name) if name else submissions.which(found, known)
     folder = Path(options.to)
     earlier = [result.cohort for result in report.GradeBook(master, folder, found).results]
     cohort = options.cohort or submissions.which_cohort(found, master, earlier)
@@ -61,15 +61,13 @@ def grade(options):
     handed_in = sum(one.lms != submissions.MISSING for one in found)
     varies = "@CLASS@" in master.path.read_text(encoding="utf-8")
     whose = f", class {master.cohort}" if varies else ""
-    print(f"{handed_in} submissions to {master.name}{whose}, {jobs} at a time.")
-    print(f"Sandbox: {kind}; {sandbox.KINDS[kind]}.", flush=True)
+    say(f"{handed_in} submissions to {master.name}{whose}, {jobs} at a time.")
+    say(f"Sandbox: {kind}; {sandbox.KINDS[kind]}.")
     try:
         results = grading.grade_all(found, master, folder / "results", kind, limits, jobs, say)
-    except KeyboardInterrupt:  # the tables of what is done
-        report.GradeBook(master, folder, found).write(kind)
-        raise
-    grade_book = report.GradeBook(master, folder, found)
-    grade_book.write(kind)
+    finally:  # if it was stopped: the tables of what is done
+        grade_book = report.GradeBook(master, folder, found)
+        grade_book.write(kind)
     if trial:
         for row in grade_book.questions(results[0]):
             print("  ".join(row))

@@ -429,8 +429,6 @@ class Interpreter:
 @cache
 def font_caches():
     """Matplotlib's list of fonts, made once for all interpreters."""
-    try:
-        import matplotlib.font_manager
-    except ImportError:
-        return []
+    import matplotlib.font_manager
+
     return list(Path(matplotlib.get_cachedir()).glob("fontlist-*.json"))

@@ -9,13 +9,14 @@ import difflib
 import io
 import json
 import multiprocessing
-import os
 import re
 import resource
+import signal
 import unicodedata
 import zipfile
 import zlib
 from collections import Counter, defaultdict
+from concurrent import futures
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
@@ -24,6 +25,7 @@ import nbformat
 from nbgrader.utils import is_grade, is_locked, is_solution
 
 from .masters import by_hand, is_test, label, makes, parsed, visible
+from .sandbox import die_with_parent
 
 # A file's own name comes last, and may be anything; a folder's first part is the student's own.
 MOODLE = re.compile(r"(?P<name>.+?)_(?P<id>\d+)_assignsubmission_(?:file|onlinetext)_?(?P<file>.*)")
@@ -46,8 +48,6 @@ PICTURE = 4_000_000  # letters of a picture's data
 PICTURE_URL = re.compile(r"data:image/(png|jpeg);base64,[A-Za-z0-9+/]+=*")
 INLINE = re.compile(r"data:(image/[\w.+-]{1,40});base64,([A-Za-z0-9+/=]+)")
 READING, READING_SECONDS = 4 << 30, 20  # bytes of memory, and of a core, that reading may take
-
-
 DAMAGED = zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError
 
 
@@ -152,7 +152,7 @@ def notebooks(folder):
 
 def packed(path):
     """The files in a zip file, as paths below it; none if it is no zip file, or a whole class's."""
-    with contextlib.suppress(OSError, Unreadable), open(path, "rb") as file:
+    with contextlib.suppress(OSError, Unreadable, *DAMAGED), open(path, "rb") as file:
         return _apart(_packed, path) if file.read(4) == b"PK\3\4" else []
     return []
 
@@ -269,39 +269,26 @@ def _apart(work, path):
     """What `work` finds in a file, in a process of its own, since a small file may be a great deal
     of work. Raises Unreadable."""
     context = multiprocessing.get_context("fork")
-    here, there = context.Pipe(duplex=False)
-    process = context.Process(target=_limited, args=(work, path, there), daemon=True)
-    process.start()
-    there.close()
-    try:
-        why, found = here.recv()
-    except (EOFError, OSError):
-        why, found = "The file takes too much time or memory to read.", None
-    process.join()
-    if why:
-        raise Unreadable(why)
-    return found
+    with futures.ProcessPoolExecutor(1, context, initializer=_limit) as pool:
+        try:
+            return pool.submit(work, path).result()
+        except (futures.BrokenExecutor, MemoryError):
+            raise Unreadable("The file takes too much time or memory to read.") from None
 
 
-def _limited(work, path, pipe):
-    """Send what is wrong with a file, and what was found in it."""
+def _limit():
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one that asked
+    die_with_parent()
     for what, most in ((resource.RLIMIT_AS, READING), (resource.RLIMIT_CPU, READING_SECONDS)):
         most = min(most, hard) if (hard := resource.getrlimit(what)[1]) >= 0 else most
         resource.setrlimit(what, (most, hard))
-    try:
-        pipe.send(("", work(path)))
-    except Unreadable as error:
-        pipe.send((str(error), None))
-    finally:
-        pipe.close()
-        os._exit(0)  # nothing of the one that asked is to be ended here
 
 
 def _contents(path):
     """The cells of a notebook: (type, source, labels, pictures)."""
     data = _json(path)
     try:
-        data = data if "cells" in data else nbformat.convert(nbformat.from_dict(data), 4)
+        data = data if "cells" in data else nbformat.reads(json.dumps(data), as_version=4)
         cells = list(map(_seen, data["cells"]))
     except Exception:
         raise Unreadable("The file is damaged: its cells are not those of a notebook.") from None
