@@ -768,6 +768,7 @@ def test_a_person_may_adjust_and_note(desk):
     for _ in range(2):
         row = desk.grade(a="ann")["moodle a"]
         assert (row["total"], row["My note"]) == ("3.5", "was ill")
+        assert list(row) == [*rows[0], "My note"]
         assert "-1,5 points by hand" in row["sentence"]
 
 

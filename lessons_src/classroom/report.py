@@ -70,6 +70,13 @@ def marks(text):
     return None if None in parts else sum(parts)
 
 
+class Row(dict):
+    """A row of a table; a cell that it lacks is empty."""
+
+    def __missing__(self, heading):
+        return ""
+
+
 def typed(path, master, results):
     """{key of a submission: its row} of the table that is there, where a person may have typed.
 
@@ -77,7 +84,7 @@ def typed(path, master, results):
     """
     if not path.exists():
         return {}
-    rows = [defaultdict(str, row) for row in submissions.read_table(path)]
+    rows = list(map(Row, submissions.read_table(path)))
     headings = [ADJUST, *(column(master, name) for name in hand_questions(master))]
     anything = [*headings, *map(comment, hand_questions(master))]
     for heading in headings:
@@ -161,7 +168,7 @@ class GradeBook:
         return column(self.master, name)
 
     def row(self, result):
-        return self.typed.get(result.key) or defaultdict(str)
+        return self.typed.get(result.key, Row())
 
     def text(self, result, name):
         """What a person typed for a question, unchanged."""
@@ -398,7 +405,7 @@ class GradeBook:
             "everybody": [[self.link(r), r.status, f"{self.total(r):g}"] for r in self.results],
             "statistics": self.statistics(),
             "strangers": [[one.name, one.lms_id, one.key] for one in self.found if not one.known],
-            "missing": [[r.student] for r in self.absent if r.status == MISSING],
+            "missing": [r.student for r in self.absent if r.status == MISSING],
             "copied": list(self.copied()),
             "marked": [[self.link(r), r.status, self.sentence(r)] for r in marked],
             "tested": map(self.tested, filter(is_test, self.master.graded)),
