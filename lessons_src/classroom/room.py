@@ -2,7 +2,6 @@
 
 import ast
 import json
-from functools import cache
 from pathlib import Path
 
 from . import sandbox
@@ -22,11 +21,13 @@ class TestsDied(Exception):
     """The tests' own Python ended, or ran too long, over an answer."""
 
 
-@cache
 def load(name):
     """The text that makes a module of ours in another Python, and leaves no name there."""
     text = Path(__file__).with_name(f"{name}.py").read_text(encoding="utf-8")
     return f"exec({LOAD.format(name=name, text=text)!r}, {{}})\n"
+
+
+WIRE, EXAM = load("wire"), load("examiner")
 
 
 class Room:
@@ -59,14 +60,14 @@ class Room:
 
     def begin(self, python):
         """Take on a submission, whose Python has started."""
-        done = python.run(load("wire") + END)
+        done = python.run(WIRE + END)
         if not done.ok:
             raise RuntimeError(f"the wire was not laid: {done.name} {done.text}")
         if self.python is None:
             self.python = Interpreter(
                 self.kind, self.limits, inside=self.folder, sees=[self.folder]
             ).__enter__()
-            done = self.python.run(load("wire") + load("examiner"), seconds=120)
+            done = self.python.run(WIRE + EXAM, seconds=120)
             if not done.ok:
                 raise RuntimeError(f"the tests' Python did not start: {done.name} {done.text}")
         if not self.python.run(f"{EXAMINER}.begin()").ok:
