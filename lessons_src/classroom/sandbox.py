@@ -369,8 +369,8 @@ class Interpreter:
 
     def _reply(self, message, seconds):
         """The interpreter's answer to a message, or None if it takes longer."""
-        clock = Stopwatch(self)
-        while (left := seconds - clock.seconds()) > 0:
+        clock, left = Stopwatch(self), seconds
+        while left > 0:
             try:
                 reply = self.client.get_shell_msg(timeout=min(left, WATCHED))
                 if message in (None, reply["parent_header"].get("msg_id")):
@@ -381,6 +381,7 @@ class Interpreter:
                 raise InterpreterDied("Python no longer answered") from None
             if time.monotonic() - self.watched > WATCHED:  # however much it talks
                 self.watch()
+            left = seconds - clock.seconds()
         return None
 
     def send(self, source, values=None):
