@@ -1,42 +1,42 @@
 """`python -m classroom release [NAME …]` and `python -m classroom grade FROM TO`."""
 
 import argparse
-import os
 import signal
 import sys
 import tempfile
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from . import grading, masters, report, sandbox, submissions
+
+
+def chosen(known, name):
+    if name not in known:
+        raise masters.MasterError(f"There is no master {name}; there are {', '.join(known)}.")
+    return known[name]
 
 
 def release(options):
     """Masters → the students' notebooks in book/assignments/."""
     found = masters.find(options.masters, options.cohort)
     for name in options.names or found:
-        if name not in found:
-            raise masters.MasterError(f"There is no master {name}; there are {', '.join(found)}.")
+        master = chosen(found, name)
         print(f"{name} ...", end=" ", flush=True)
         # Our own text: a computer without a sandbox will do.
-        if lost := grading.rehearse(found[name], sandbox.choose(unsafe=True)):
+        if lost := grading.rehearse(master, sandbox.choose(unsafe=True)):
             raise masters.MasterError(
                 f"{name} was not released. Graded as a submission (what a test may ask of an "
                 "answer stands in book/instructors.md), its solution loses points.\n"
                 + "\n".join(lost)
             )
-        path = masters.release(found[name], options.to)
-        print(f"{sum(found[name].points.values()):g} points, written to {path}")
+        path = masters.release(master, options.to)
+        print(f"{sum(master.points.values()):g} points, written to {path}")
 
 
 def grade(options):
     """Submissions → grades, feedback, upload files."""
-    if not hasattr(os, "fork"):
-        raise sandbox.NoSandbox("Grading needs Linux (on Windows: WSL) or a Mac.")
-
-    def say(text):
-        print(text, flush=True)
-
+    say = partial(print, flush=True)
     trial = submissions.is_notebook(Path(options.source)) and Path(options.source).is_file()
     if trial == bool(options.to):
         raise report.Mixed(
@@ -49,31 +49,25 @@ def grade(options):
         raise report.Mixed("TO must not lie in FROM: the grades would be taken for a student's.")
     found = submissions.find(options.source, options.roster, say)
     known = masters.find(options.masters)
-    if options.assignment and options.assignment not in known:
-        raise masters.MasterError(
-            f"There is no master {options.assignment}; there are {', '.join(known)}."
-        )
-    master = known.get(options.assignment) or submissions.which(found, known)
+    name = options.assignment
+    master = chosen(known, name) if name else submissions.which(found, known)
     folder = Path(options.to)
-    earlier = [result.cohort for result in report.check_folder(master, folder, found)]
+    earlier = [result.cohort for result in report.GradeBook(master, folder, found).results]
     cohort = options.cohort or submissions.which_cohort(found, master, earlier)
     master = replace(master, cohort=cohort)
     kind = sandbox.choose(options.unsafe)
     jobs = options.jobs or sandbox.CORES
-    limits = sandbox.Limits(cell=options.cell_seconds, total=options.total_seconds)
-    limits = replace(limits, threads=max(1, sandbox.CORES // jobs))
+    limits = sandbox.Limits(cell=options.cell_seconds, threads=max(1, sandbox.CORES // jobs))
     handed_in = sum(one.lms != submissions.MISSING for one in found)
     varies = "@CLASS@" in master.path.read_text(encoding="utf-8")
     whose = f", class {master.cohort}" if varies else ""
-    print(f"{handed_in} submissions to {master.name}{whose}, {jobs} at a time.")
-    print(f"Sandbox: {kind}; {sandbox.KINDS[kind]}.", flush=True)
+    say(f"{handed_in} submissions to {master.name}{whose}, {jobs} at a time.")
+    say(f"Sandbox: {kind}; {sandbox.KINDS[kind]}.")
     try:
         results = grading.grade_all(found, master, folder / "results", kind, limits, jobs, say)
-    except KeyboardInterrupt:  # the tables of what is done
-        report.GradeBook(master, folder, found).write(kind)
-        raise
-    grade_book = report.GradeBook(master, folder, found)
-    grade_book.write(kind)
+    finally:  # if it was stopped: the tables of what is done
+        grade_book = report.GradeBook(master, folder, found)
+        grade_book.write(kind)
     if trial:
         for row in grade_book.questions(results[0]):
             print("  ".join(row))
@@ -120,7 +114,6 @@ def main():
     command.add_argument("--class", dest="cohort", help="the class, if the notebooks do not tell")
     command.add_argument("--jobs", type=positive, help="submissions at a time (default: all cores)")
     command.add_argument("--cell-seconds", type=float, default=sandbox.Limits.cell)
-    command.add_argument("--total-seconds", type=float, default=sandbox.Limits.total)
     command.add_argument("--unsafe", action="store_true", help="run without any sandbox")
     command.set_defaults(run=grade)
     options = parser.parse_args()

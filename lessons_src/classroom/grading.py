@@ -3,7 +3,6 @@
 import ast
 import contextlib
 import hashlib
-import itertools
 import json
 import math
 import multiprocessing
@@ -70,7 +69,8 @@ class SubmissionGrader:
 
     def __init__(self, room, cells, master, result, others):
         self.room, self.cells, self.master, self.result = room, cells, master, result
-        self.others, self.total = others, room.limits.total  # seconds that are left
+        self.others, self.most = others, room.limits.cell  # seconds of a cell
+        self.total = room.limits.total  # seconds that are left
         self.left_out, self.judged = set(), set()  # numbers of cells
         self.wrong = {}  # question → the right answer, where the student's is wrong
         self.number = 0  # of the cell that runs
@@ -84,22 +84,26 @@ class SubmissionGrader:
         self.room.begin(python)
         for number, cell in enumerate(self.cells):
             self.number = number
-            if number not in self.left_out:
+            if number in self.left_out:
+                self.unanswered = is_test(cell)
+            else:
                 self.cell(cell)
-            elif not is_test(cell):
-                self.unanswered = False
+
+    def mine(self):
+        """The numbers of the student's cells of code that the test now running is about."""
+        found, number = [], self.number - 1
+        while number >= 0 and not is_test(cell := self.cells[number]):
+            if cell.cell_type == "code" and cell.metadata.owner == "student":
+                found.insert(0, number)
+            number -= 1
+        return found
 
     def leave_out(self):
-        """The cell that ended its Python is not run again: (how it is called, may all go on)."""
-        cell = self.cells[self.number]
+        """The cell that ended its Python is not run again; if it is a test, the answer is to blame
+        and is not run either."""
         self.left_out.add(self.number)
-        if is_test(cell):  # the answer is to blame
-            for number in range(self.number - 1, -1, -1):
-                if is_test(self.cells[number]):
-                    break
-                if self.cells[number].metadata.owner == "student":
-                    self.left_out.add(number)
-        return where(cell)
+        if is_test(self.cells[self.number]):
+            self.left_out.update(self.mine())
 
     def ask(self, seconds, method, *arguments):
         return self.room.ask(self.python, seconds, method, *arguments)
@@ -113,8 +117,6 @@ class SubmissionGrader:
 
     def cell(self, cell):
         """Run one cell of the notebook."""
-        if by_hand(cell):
-            self.read_answer(cell)
         if is_test(cell):
             if makes(visible(cell.source)) & self.used:  # an answer may build on it
                 self.python.run(visible(cell.source), seconds=self.left(self.most))
@@ -169,10 +171,6 @@ class SubmissionGrader:
             reply = self.python.run("\n".join(lines), seconds=self.left(self.most))
         return reply
 
-    @property
-    def most(self):
-        return self.python.limits.cell
-
     def note(self, text):
         text = f"{text[0].upper()}{text[1:]}."
         if text not in self.result.notes:
@@ -201,39 +199,34 @@ class SubmissionGrader:
             self.result.messages[name] = UNANSWERED
 
     def verdict(self, cell):
-        """(how a test ended, was it late)"""
+        """How a test ended."""
         seconds = self.left(self.most)
         changes = SEES_CHANGES in cell.metadata.get("tags", ())
         verdict, late = self.ask(seconds, "test", cell.source, self.result.student, changes)
         verdict = verdict or {"passed": False, "name": "stopped", "text": "The test was stopped."}
-        return verdict | {"passed": verdict["passed"] is True and not late}, late
+        return verdict | {"passed": verdict["passed"] is True and not late, "late": late}
 
     def with_right_ones(self, cell):
-        """(how a test ends, was it late) if the answer stands on right answers to the questions
-        before; None if it stands on no wrong one."""
-        mine = []  # what the student wrote for this question
-        for one in reversed(self.cells[: self.number]):
-            if is_test(one):
-                break
-            if one.cell_type == "code" and one.metadata.owner == "student":
-                mine.insert(0, one)
-        used = set().union(uses(cell.source), *(uses(one.source) for one in mine))
+        """How a test ends if the answer stands on right answers to the questions before; None if it
+        stands on no wrong one."""
+        mine = [self.cells[number].source for number in self.mine()]
+        used = set().union(*map(uses, [cell.source, *mine]))
         if not any(makes(right) & used for right in self.wrong.values()):
             return None
         wrong = ", ".join(self.wrong)
         self.note(f"the question {question(cell)} and those after it had right answers to {wrong}")
-        for source in [*self.wrong.values(), *(one.source for one in mine)]:
+        for source in [*self.wrong.values(), *mine]:
             self.python.run(source, seconds=self.left(self.most))
         return self.verdict(cell)
 
     def test(self, cell):
         name, most = question(cell), float(cell.metadata.nbgrader.points)
         self.result.points[name] = 0.0
-        verdict, late = self.verdict(cell)
+        verdict = self.verdict(cell)
         if not verdict["passed"] and not self.unanswered:
-            again, _ = self.with_right_ones(cell) or (verdict, late)
-            if again["passed"]:
-                verdict, late = again, False
+            again = self.with_right_ones(cell)
+            if again and again["passed"]:
+                verdict = again
             else:
                 self.wrong[name] = self.master.model_answer(name)
         passed = verdict["passed"]
@@ -248,7 +241,7 @@ class SubmissionGrader:
         except ValueError:  # more than there are
             points = 0.0
         self.result.points[name] = points
-        if late:
+        if verdict["late"]:
             self.result.look = True
             text = f"The test ran longer than {self.most:g} s and was stopped."
         elif not passed:
@@ -257,17 +250,11 @@ class SubmissionGrader:
             text = UNANSWERED
         if text and points < most:
             self.result.tests[name] = assert_name(cell, verdict)
-            self.result.answers[name] = self.answer()
+            answer = [self.cells[n].source for n in self.mine() if is_solution(self.cells[n])]
+            self.result.answers[name] = "\n\n".join(answer)[:SHOWN]
             self.result.messages[name] = hide(text, self.master)
             if "CNNLAB_STUDENT" in cell.source and verdict["name"] == "AssertionError":
                 self.look_for_the_owner(cell, name)
-
-    def answer(self):
-        """The code that the test now running is about."""
-        cells = reversed(self.cells[: self.number])
-        before = itertools.takewhile(lambda cell: not is_test(cell), cells)
-        mine = [c.source for c in before if is_solution(c) and c.cell_type == "code"]
-        return "\n\n".join(reversed(mine))[:SHOWN]
 
     def look_for_the_owner(self, cell, name):
         """A wrong answer to a student's own numbers: is it right for somebody else's?"""
@@ -361,10 +348,9 @@ def grade(submission, master, room, others=()):
 
 def _blank(one, master):
     """The result before anything was run."""
-    result = Result(one.student, master.name, one.name, one.lms, one.lms_id, one.key, master.cohort)
-    result.notes += one.notes
-    result.points = {name: 0.0 for name in master.points}
-    return result
+    points, notes = dict.fromkeys(master.points, 0.0), [*one.notes]
+    who = one.student, master.name, one.name, one.lms, one.lms_id, one.key, master.cohort
+    return Result(*who, points=points, notes=notes)
 
 
 def run_cells(cells, master, room, others, result):
@@ -425,14 +411,8 @@ def fingerprint(submission, master, kind, limits):
                 parts.update(hashlib.file_digest(file, "sha256").digest())
         except OSError as error:
             parts.update(str(error).encode())
-    for thing in (
-        submission.student,
-        submission.notes,
-        json.dumps(master.template),
-        kind,
-        asdict(limits),
-    ):
-        parts.update(str(thing).encode())
+    rest = submission.student, submission.notes, json.dumps(master.template), kind, limits
+    parts.update(repr(rest).encode())
     return parts.hexdigest()
 
 
@@ -484,8 +464,8 @@ def grade_all(found, master, folder, kind, limits, jobs, say=print):
         say(f"{len(found) - len(todo)} of {len(found)} were graded before.")
     sandbox.font_caches()
     scratch = sandbox.scratch()
-    rest = kind, limits, master, others, scratch
-    workers = [Worker(*rest) for _ in range(min(jobs, len(todo)))]
+    workers = min(jobs, len(todo))
+    workers = [Worker(kind, limits, master, others, scratch) for _ in range(workers)]
     start, ready, waiting = time.monotonic(), 0, list(todo)
     try:
         while ready < len(todo):
@@ -495,14 +475,11 @@ def grade_all(found, master, folder, kind, limits, jobs, say=print):
             busy = [worker for worker in workers if worker.job]
             multiprocessing.connection.wait([w.pipe for w in busy], timeout=1)
             for worker in busy:
-                if not worker.done():
+                if (done := worker.done()) is None:
                     continue
-                one, target, mark = worker.job
+                one, target, done.fingerprint = worker.job
                 worker.job, ready = None, ready + 1
-                done = load(target)
-                if not done or done.fingerprint != mark:
-                    done = failed(one, master)
-                    write(target, json.dumps(asdict(done), indent=1))
+                write(target, json.dumps(asdict(done), indent=1))
                 left = (time.monotonic() - start) / ready * (len(todo) - ready)
                 who = one.student or one.name
                 say(f"{ready} of {len(todo)}  {who}: {done.status}.  {left_words(left)}")
@@ -518,8 +495,9 @@ def grade_all(found, master, folder, kind, limits, jobs, say=print):
 class Worker:
     """A process that grades one submission after the other. If it dies, that costs one of them."""
 
-    def __init__(self, *rest):
-        self.rest, self.job = rest, None
+    def __init__(self, kind, limits, master, *rest):
+        self.rest, self.job = (kind, limits, master, *rest), None
+        self.longest, self.master = 5 * limits.total + 180, master
         self.begin()
 
     def begin(self):
@@ -532,21 +510,19 @@ class Worker:
     def give(self, job):
         self.job, self.since = job, time.monotonic()
         with contextlib.suppress(OSError):  # it has died: `done` sees it
-            self.pipe.send(job)
+            self.pipe.send(job[0])
 
     def done(self):
-        """Is it ready for another job? One that died, or takes far too long, is begun anew."""
-        if time.monotonic() - self.since > 5 * self.rest[1].total + 180:
+        """The Result, or None while it works. One that died, or takes far too long, is begun
+        anew."""
+        if time.monotonic() - self.since > self.longest:
             self.process.kill()
+        try:
+            return self.pipe.recv() if self.pipe.poll() else None
+        except (EOFError, OSError):  # it has died
             self.process.join()
-        if self.process.is_alive():
-            try:
-                return self.pipe.poll() and self.pipe.recv()
-            except (EOFError, OSError):
-                pass
-        self.process.join()
-        self.begin()
-        return True
+            self.begin()
+            return failed(self.job[0], self.master)
 
 
 def left_words(seconds):
@@ -572,13 +548,10 @@ def _work(jobs, kind, limits, master, others, scratch):
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, most))  # an answer may be an endless text
     with Room(kind, limits, tempfile.mkdtemp()) as room:
         while True:
-            one, target, mark = jobs.recv()
+            one = jobs.recv()
             try:
                 result = grade(one, master, room, others)
             except Exception as error:
                 room.close()
                 result = failed(one, master, f" ({type(error).__name__}: {clean(error)})")
-            result.fingerprint = mark
-            with contextlib.suppress(OSError):  # no space: the one that started this says so
-                write(target, json.dumps(asdict(result), indent=1))
-            jobs.send(True)
+            jobs.send(result)

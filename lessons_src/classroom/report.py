@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import io
+import itertools
 import json
 import math
 import os
@@ -11,11 +12,13 @@ import shutil
 import zipfile
 from collections import Counter, defaultdict
 from functools import cached_property
-from html import escape
+from pathlib import Path
 from urllib.parse import quote
 
+import jinja2
 import nbformat
 from cnnlab.files import written_whole
+from markupsafe import Markup
 from nbformat.v4 import new_markdown_cell, new_notebook
 
 from . import submissions
@@ -24,19 +27,8 @@ from .masters import by_hand, is_test, question
 from .sandbox import KINDS
 from .submissions import MISSING, quoted
 
-STYLE = """
-:root { color-scheme: light dark; }
-body { font: 1rem/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto;
-  padding: 0 1rem; }
-table { border-collapse: collapse; width: 100%; }
-th, td { text-align: left; vertical-align: top; padding: .4rem .6rem;
-  border-bottom: 1px solid #8888; }
-pre { white-space: pre-wrap; border-left: 3px solid #8888; padding-left: 1rem; font: inherit; }
-p, pre, td:last-child { overflow-wrap: anywhere; }
-img { max-width: 100%; }
-.table { overflow-x: auto; }
-a { color: inherit; }
-""".strip()
+TEMPLATE = Path(__file__).with_name("pages.html").read_text(encoding="utf-8")
+PAGES = jinja2.Template(TEMPLATE, autoescape=True, trim_blocks=True, lstrip_blocks=True).module
 LARGEST = 199_000  # bytes of a feedback page
 SHOWN = 3_000  # characters of an answer that failed a test
 NOT_YET = "not graded"  # a status, after a run that was stopped
@@ -78,6 +70,13 @@ def marks(text):
     return None if None in parts else sum(parts)
 
 
+class Row(dict):
+    """A row of a table; a cell that it lacks is empty."""
+
+    def __missing__(self, heading):
+        return ""
+
+
 def typed(path, master, results):
     """{key of a submission: its row} of the table that is there, where a person may have typed.
 
@@ -85,7 +84,7 @@ def typed(path, master, results):
     """
     if not path.exists():
         return {}
-    rows = submissions.read_table(path)
+    rows = list(map(Row, submissions.read_table(path)))
     headings = [ADJUST, *(column(master, name) for name in hand_questions(master))]
     anything = [*headings, *map(comment, hand_questions(master))]
     for heading in headings:
@@ -96,17 +95,17 @@ def typed(path, master, results):
             )
     found, strange = {}, []
     for row in rows:
-        row |= {heading: "" for heading in headings if (row.get(heading) or "").endswith(SAME)}
-        said = any(row.get(heading) for heading in anything)
-        keys = [r.key for r in results if r.key == row.get("submission")]
+        row |= {heading: "" for heading in headings if row[heading].endswith(SAME)}
+        said = any(row[heading] for heading in anything)
+        keys = [r.key for r in results if r.key == row["submission"]]
         keys = keys or [r.key for r in results if r.student == row["student"]]
         old = found.get(keys[0]) if len(keys) == 1 else None
-        if said and (len(keys) != 1 or (old and any(old.get(h) for h in anything))):
+        if said and (len(keys) != 1 or (old and any(old[h] for h in anything))):
             strange.append(row["student"])
         elif len(keys) == 1 and (said or old is None):
             found[keys[0]] = row
     for row in found.values():
-        if row.get(ADJUST) and number(row[ADJUST]) is None:
+        if row[ADJUST] and number(row[ADJUST]) is None:
             raise Mixed(
                 f"In {path}, the row of {row['student']}, “{row[ADJUST]}” in the column “{ADJUST}” "
                 "is not a number of points, such as 1.5 or -2. Nothing was overwritten."
@@ -124,12 +123,19 @@ class GradeBook:
     """All results of one assignment, with the grades that people gave.
 
     `found` are the submissions of this run and, with a class list, those who handed in nothing.
+    Raises Mixed if something in the folder would be lost.
     """
 
     def __init__(self, master, folder, found=()):
         self.master, self.folder, self.found = master, folder, found
         self.most, self.hand = sum(master.points.values()), hand_questions(master)
         self.results = sorted(stored(folder / "results"), key=lambda r: (r.student, r.key))
+        for result in self.results:
+            if result.assignment != master.name:
+                raise Mixed(
+                    f"{folder} holds the grades of {result.assignment}. "
+                    f"Choose another folder for those of {master.name}: TO=FOLDER."
+                )
         keys, names = ({getattr(r, what) for r in self.results} for what in ("key", "student"))
         self.absent = [
             Result(one.student, status=one.lms if one.lms == MISSING else NOT_YET, key=one.key)
@@ -137,21 +143,20 @@ class GradeBook:
             if (one.student not in names if one.lms == MISSING else one.key not in keys)
         ]
         self.typed = typed(folder / "grades.csv", master, [*self.results, *self.absent])
-        mine = {"student", "status", *master.points, ADJUST, "total", "of", "seconds"}
-        mine |= {"sentence", "submission", *map(comment, self.hand)}
-        mine |= {column(master, name) for name in self.hand}
-        headings = dict.fromkeys(h for row in self.typed.values() for h in row)
-        self.extra = [heading for heading in headings if heading and heading not in mine]
         try:
             self.seen = json.loads((folder / SEEN).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             self.seen = {}
-        for result in self.results:
-            for name in self.hand:
-                text, mark = self.text(result, name), self.mark(result, name)
-                before = self.seen.get(f"{result.key} {name}", ["", ""])
-                if text != before[0]:
-                    self.seen[f"{result.key} {name}"] = [text, mark]
+        # {key: the questions whose answers changed after a person had graded them}
+        self.outdated = defaultdict(list)
+        for r, name in itertools.product(self.results, self.hand):
+            answer = "".join([r.answers.get(name, ""), *r.pictures.get(name, [])])
+            now = [self.text(r, name), hashlib.sha256(answer.encode()).hexdigest()[:12]]
+            before = self.seen.get(f"{r.key} {name}", ["", ""])
+            if now[0] != before[0]:
+                self.seen[f"{r.key} {name}"] = now
+            elif now[0] and now != before:
+                self.outdated[r.key].append(name)
 
     @cached_property
     def files(self):
@@ -159,25 +164,18 @@ class GradeBook:
         paths = {one.key: submissions.choose(one.files, self.master) for one in self.found}
         return {key: path for key, path in paths.items() if path}
 
-    def mark(self, result, name):
-        text = "".join([result.answers.get(name, ""), *result.pictures.get(name, [])])
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-    def outdated(self, result):
-        """The questions whose answers changed after a person had graded them."""
-        return [
-            name
-            for name in self.hand
-            if self.text(result, name)
-            and self.seen[f"{result.key} {name}"][1] != self.mark(result, name)
-        ]
+    def column(self, name):
+        return column(self.master, name)
 
     def row(self, result):
-        return self.typed.get(result.key, {})
+        return self.typed.get(result.key, Row())
 
     def text(self, result, name):
         """What a person typed for a question, unchanged."""
-        return self.row(result).get(column(self.master, name)) or ""
+        return self.row(result)[self.column(name)]
+
+    def adjusted(self, result):
+        return self.row(result)[ADJUST]
 
     def groups(self, name):
         """The results with an answer to read; what differs in spaces only is together."""
@@ -195,7 +193,7 @@ class GradeBook:
         for name in self.hand:
             for group in self.groups(name):
                 graded = [r for r in group if marks(self.text(r, name)) is not None]
-                graded = [r for r in graded if name not in self.outdated(r)]
+                graded = [r for r in graded if name not in self.outdated[r.key]]
                 if len({marks(self.text(r, name)) for r in graded}) == 1:
                     found |= {(r.key, name): graded[0] for r in group if not self.text(r, name)}
         return found
@@ -203,8 +201,8 @@ class GradeBook:
     def given(self, result, name):
         """(the points as typed here or for the same answer, the comment)"""
         whose = self.same.get((result.key, name), result)
-        words = [self.row(r).get(comment(name)) for r in (result, whose)]
-        return self.text(whose, name), words[0] or words[1] or ""
+        words = self.row(result)[comment(name)] or self.row(whose)[comment(name)]
+        return self.text(whose, name), words
 
     def points(self, result, name):
         """The points of a question; None while nobody has graded it."""
@@ -216,7 +214,7 @@ class GradeBook:
         return 0.0 if result.points.get(name) == 0.0 and not self.text(result, name) else None
 
     def total(self, result):
-        adjusted = number(self.row(result).get(ADJUST) or "") or 0.0
+        adjusted = number(self.adjusted(result)) or 0.0
         return adjusted + sum(self.points(result, name) or 0.0 for name in self.master.points)
 
     def sentence(self, result, private=True):
@@ -236,11 +234,10 @@ class GradeBook:
                 parts.append(f"{name}: “{text}” is not a grade from 0 to {most:g}.")
             elif value is None:
                 parts.append(f"{name} waits for a grade by hand.")
-        for name in self.outdated(result):
+        for name in self.outdated[result.key]:
             parts.append(f"{name}: the answer changed after it was graded. {AGAIN}")
-        adjusted = self.row(result).get(ADJUST) or ""
-        if adjusted:
-            parts.append(f"{adjusted} points by hand.")
+        if self.adjusted(result):
+            parts.append(f"{self.adjusted(result)} points by hand.")
         failed = [f"{name}: {text}" for name, text in result.messages.items() if text != "Not run."]
         said = [(q, self.given(result, q)[1]) for q in self.hand]
         parts += [f"{name}: {words}" for name, words in said if words]
@@ -258,24 +255,25 @@ class GradeBook:
     # --- tables ----------------------------------------------------------------------------
 
     def table(self):
-        names, head = list(self.master.points), ["student", "status"]
-        for n in names:
-            head += [column(self.master, n), comment(n)] if n in self.hand else [n]
-        rows = [[*head, ADJUST, "total", "of", "seconds", "sentence", "submission", *self.extra]]
+        """The rows of grades.csv. Columns that somebody added are kept, at the end."""
+        rows = []
         for r in sorted([*self.results, *self.absent], key=lambda r: (r.student, r.key)):
-            row, there = self.row(r), r.status not in ABSENT
-            cells = []
-            for n in names:
-                if n in self.hand:
-                    shared = SAME if (r.key, n) in self.same else ""
-                    cells += [self.given(r, n)[0] + shared, row.get(comment(n)) or ""]
+            typed, there = self.row(r), r.status not in ABSENT
+            row = {"student": quoted(r.student), "status": r.status}
+            for name in self.master.points:
+                if name in self.hand:
+                    shared = SAME if (r.key, name) in self.same else ""
+                    row[self.column(name)] = self.given(r, name)[0] + shared
+                    row[comment(name)] = typed[comment(name)]
                 else:
-                    cells.append(f"{self.points(r, n):g}" if there else "")
-            total = f"{self.total(r):g}" if there or row.get(ADJUST) else ""
-            end = [total, f"{self.most:g}", f"{r.seconds:g}", self.sentence(r), quoted(r.key)]
-            end += [row.get(heading) or "" for heading in self.extra]
-            rows.append([quoted(r.student), r.status, *cells, row.get(ADJUST) or "", *end])
-        return rows
+                    row[name] = f"{self.points(r, name):g}" if there else ""
+            row[ADJUST] = self.adjusted(r)
+            row["total"] = f"{self.total(r):g}" if there or self.adjusted(r) else ""
+            row |= {"of": f"{self.most:g}", "seconds": f"{r.seconds:g}"}
+            row |= {"sentence": self.sentence(r), "submission": quoted(r.key)}
+            rows.append(row | {h: text for h, text in typed.items() if h and h not in row})
+        head = list(dict.fromkeys(heading for row in rows for heading in row))
+        return [head, *([row.get(heading, "") for heading in head] for row in rows)]
 
     def canvas(self):
         """What Canvas takes under Grades → Import."""
@@ -333,22 +331,11 @@ class GradeBook:
         return rows
 
     def feedback(self, result):
-        """The page that a student gets, from its heading on."""
-        rows = [["question", "points", "what the tests or your teacher say"]]
-        rows += self.questions(result)
-        notes = [*result.notes]
-        if adjusted := self.row(result).get(ADJUST):
-            notes.append(f"{adjusted} points were added by hand.")
-        total = f"{self.total(result):g} of {self.most:g} points."
-        body = f"<p><b>{total}</b> Status: {result.status}.</p>"
-        body += "".join(f"<p>{escape(note)}</p>" for note in notes) + html_table(rows)
-        body += (
-            "<p>A question counts when all of its tests pass: those that you have, and others "
-            "with different numbers. The message above is that of the first test that failed.</p>"
-        )
-        if len(body.encode()) > LARGEST:
-            body = body[:100] + "<p>Too long to show.</p>"
-        return body
+        """The page that a student gets, from below its heading on."""
+        text = PAGES.feedback(self, result)
+        if len(text.encode("utf-8", "replace")) > LARGEST:
+            return Markup(f"<p>{self.total(result):g} points. The rest is too long to show.</p>")
+        return text
 
     def uploads(self, pages):
         """{zip: {name: text}} of feedback {key: page} as the systems take it.
@@ -362,10 +349,8 @@ class GradeBook:
                 moodle[f"{r.name}_{r.lms_id}_assignsubmission_file_/feedback.html"] = pages[r.key]
             path = self.files.get(r.key)
             if path and submissions.CANVAS.fullmatch(path.name):
-                title = f"<h1>{escape(self.master.title)}</h1>"
-                cell = new_markdown_cell(
-                    " ".join((title + self.feedback(r)).split()), id="feedback"
-                )
+                text = Markup("<h1>{}</h1>").format(self.master.title) + self.feedback(r)
+                cell = new_markdown_cell(" ".join(text.split()), id="feedback")
                 name = os.fsencode(path.name).decode("utf-8", "replace")
                 canvas[name] = nbformat.writes(new_notebook(cells=[cell]))
         return {"moodle-feedback.zip": moodle, "canvas-feedback.zip": canvas}
@@ -374,100 +359,58 @@ class GradeBook:
         """A student's name, with a link to the notebook if it is there."""
         path = self.files.get(result.key)
         if path is None:
-            return Html(escape(result.student))
+            return result.student
         place = quote(os.fsencode(os.path.relpath(path, self.folder)))
-        return Html(f'<a href="{place}">{escape(result.student or path.name)}</a>')
+        return Markup('<a href="{}">{}</a>').format(place, result.student or path.name)
 
     def histogram(self):
         tenth = [min(9, max(0, int(10 * self.total(r) / self.most))) for r in self.results]
-        rows = [["points, from", "students", "bar"]]
         for n in range(10):
             bar = "█" * math.ceil(30 * tenth.count(n) / len(tenth)) if tenth else ""
-            bar = Html(f'<span aria-hidden="true">{bar}</span>')
-            rows.append([f"{self.most * n / 10:g}", tenth.count(n), bar])
-        return html_table(rows)
+            bar = Markup('<span aria-hidden="true">{}</span>').format(bar)
+            yield f"{self.most * n / 10:g}", tenth.count(n), bar
 
     def tested(self, cell):
-        """What became of each test of a question, and the answers that failed."""
+        """What became of each test of a question, and {(test, message, answer): who failed}."""
         name, tests = question(cell), asserts(cell.source)
         failed = [r for r in self.results if name in r.tests]
         first = Counter(r.tests[name] for r in failed)
         passed = sum(r.points.get(name) == self.master.points[name] for r in self.results)
         passed += sum(first[test] for test in tests)
-        rows = [["test", "passed", "failed", "code"]]
+        rows, answers = [], defaultdict(list)
         for test, code in tests.items():
             passed -= first[test]
-            rows.append([test, passed, first[test], Html(f"<code>{escape(code)}</code>")])
+            rows.append([test, passed, first[test], Markup("<code>{}</code>").format(code)])
         rows += [[error, "", first[error], ""] for error in sorted(first.keys() - tests.keys())]
-        text, answers = html_table(rows, f"tests of {escape(name)}"), defaultdict(list)
         for r in failed:
             if r.messages[name] != UNANSWERED and r.answers.get(name):
-                answers[r.tests[name], r.messages[name], r.answers[name]].append(r)
-        for (test, message, answer), who in sorted(answers.items(), key=lambda one: one[0]):
-            same = f" ({len(who)} identical answers)" if len(who) > 1 else ""
-            text += f"<details><summary>{escape(f'{test}: {message}{same}')}</summary><p>"
-            text += f"{', '.join(map(self.link, who))}</p><pre><code>{escape(answer[:SHOWN])}"
-            text += "</code></pre></details>"
-        return f"<h3>{escape(name)}</h3>{text}"
+                wrong = r.tests[name], r.messages[name], r.answers[name][:SHOWN]
+                answers[wrong].append(self.link(r))
+        return name, rows, sorted(answers.items(), key=lambda one: one[0])
 
-    def report(self, kind):
-        """The page for the teacher."""
-        count = Counter(r.status for r in self.results)
-        states = ", ".join(f"{n} {status}" for status, n in sorted(count.items()))
-        body = f"<p>{len(self.results)} submissions: {states}. {self.waiting()} answers wait for a "
-        body += f"grade by hand.</p><p>Sandbox: <b>{kind}</b>; {escape(KINDS[kind])}.</p>"
-        body += "<h2>Totals</h2>" + self.histogram() + "<details><summary>Everybody</summary>"
-        body += html_table(
-            [["student", "status", "points"]]
-            + [[self.link(r), r.status, f"{self.total(r):g}"] for r in self.results]
-        )
-        body += "</details><h2>Questions</h2>" + html_table(self.statistics())
-        strange = [one for one in self.found if not one.known]
-        if strange:
-            body += "<h2>Who is this?</h2><p>The class list does not tell, or not clearly. Write "
-            body += "the name that the download gives into any column of the right row of your "
-            body += "class list, or the number into a column <code>id</code>, and run the grading "
-            body += "again.</p>" + html_table(
-                [["name in the download", "number", "submission"]]
-                + [[one.name, one.lms_id, one.key] for one in strange]
-            )
-        if missing := [r.student for r in self.absent if r.status == MISSING]:
-            body += "<h2>Nothing handed in</h2><p>They do not count in the means, and the upload "
-            body += f"files leave them out.</p><p>{escape(', '.join(missing))}</p>"
-        links, copied = {r.student: self.link(r) for r in self.results}, []
+    def copied(self):
+        links = {r.student: self.link(r) for r in self.results}
         for r in self.results:
             for name, owners in r.copied.items():
-                names = [links.get(owner) or escape(owner) for owner in owners[:5]]
-                copied.append([self.link(r), name, Html(", ".join(names))])
-        if copied:
-            body += "<h2>Copied answers</h2><p>These answers are wrong for the student's own "
-            body += "numbers and right for somebody else's. Look before you judge.</p>"
-            body += html_table([["student", "question", "right for"], *copied])
-        marked = [r for r in self.results if r.status != "graded" or r.look or self.outdated(r)]
-        if marked:
-            body += "<h2>To look at</h2>" + html_table(
-                [["student", "status", "why"]]
-                + [[self.link(r), r.status, self.sentence(r)] for r in marked]
-            )
-        body += "<h2>Tests</h2><p>A question's tests run in their order, and the first that fails "
-        body += "ends them: those after it are not counted for that answer.</p>"
-        body += "".join(self.tested(cell) for cell in filter(is_test, self.master.graded))
-        for name in self.hand:
-            body += f"<h2>{escape(name)}: answers to grade by hand</h2><p>Enter the points in "
-            body += f"<code>grades.csv</code>, column “{escape(column(self.master, name))}”, and "
-            body += "run the grading again.</p><details><summary>The master's answer</summary>"
-            body += f"<pre>{escape(self.master.model_answer(name))}</pre></details>"
-            for group in self.groups(name):
-                heads = [f"{self.link(r)}: {escape(self.given(r, name)[0] or '–')}" for r in group]
-                body += f"<h3>{', '.join(heads)}</h3>"
-                if len(group) > 1:
-                    body += "<p>The same answer: points and comment that you type for one of them "
-                    body += "count for all that have none.</p>"
-                body += f"<pre>{escape(group[0].answers[name])}</pre>"
-                for number, one in enumerate(group[0].pictures.get(name, []), 1):
-                    shown = f'<img alt="picture {number} of the answer" src="{escape(one)}">'
-                    body += f"<p>{shown if one.startswith('data:') else escape(one)}</p>"
-        return page(f"{self.master.title}: report", body)
+                whose = [links.get(owner, owner) for owner in owners[:5]]
+                yield self.link(r), name, Markup(", ").join(whose)
+
+    def report(self, kind):
+        """The page for the teacher, from below its heading on."""
+        count = Counter(r.status for r in self.results)
+        marked = [r for r in self.results if r.status != "graded" or r.look or self.outdated[r.key]]
+        rows = {
+            "states": ", ".join(f"{n} {status}" for status, n in sorted(count.items())),
+            "histogram": self.histogram(),
+            "everybody": [[self.link(r), r.status, f"{self.total(r):g}"] for r in self.results],
+            "statistics": self.statistics(),
+            "strangers": [[one.name, one.lms_id, one.key] for one in self.found if not one.known],
+            "missing": [r.student for r in self.absent if r.status == MISSING],
+            "copied": list(self.copied()),
+            "marked": [[self.link(r), r.status, self.sentence(r)] for r in marked],
+            "tested": map(self.tested, filter(is_test, self.master.graded)),
+        }
+        return PAGES.report(self, kind, KINDS[kind], rows)
 
     def write(self, kind):
         """Write everything, each file whole or not at all."""
@@ -478,7 +421,7 @@ class GradeBook:
         for r in self.results:
             alone = r.student and names[r.student] == 1
             whose = r.student if alone else f"{r.student} {r.key}".strip()
-            text = page(f"{self.master.title}: {r.student}", self.feedback(r))
+            text = PAGES.page(f"{self.master.title}: {r.student}", self.feedback(r))
             wanted[pages / f"{safe(whose)}.html"] = texts[r.key] = text
         for path in set(pages.glob("*.html")) - wanted.keys():
             path.unlink()  # of a name that nobody has any more
@@ -502,7 +445,8 @@ class GradeBook:
         for name, rows in {"canvas": self.canvas(), "moodle": self.moodle()}.items():
             write(self.folder / f"{name}.csv", csv_text(rows))
         write(self.folder / "statistics.csv", csv_text(self.statistics(), people=True))
-        write(self.folder / "report.html", self.report(kind))
+        report = PAGES.page(f"{self.master.title}: report", self.report(kind))
+        write(self.folder / "report.html", report)
 
 
 def all_together(folder):
@@ -529,8 +473,7 @@ def neutral(text):
 
 def most_common(things):
     """(the thing that is there most often, how often); the first in order among equals."""
-    counts = Counter(things)
-    return min(counts.items(), key=lambda item: (-item[1], item[0]), default=("", 0))
+    return next(iter(Counter(sorted(things)).most_common(1)), ("", 0))
 
 
 def csv_text(rows, people=False):
@@ -540,44 +483,3 @@ def csv_text(rows, people=False):
     file = io.StringIO()
     csv.writer(file, lineterminator="\n").writerows(rows)
     return file.getvalue()
-
-
-class Html(str):
-    """A text that is HTML already."""
-
-
-def html_table(rows, label=""):
-    head, *rest = [[c if isinstance(c, Html) else escape(str(c)) for c in row] for row in rows]
-    text = "<tr>" + "".join(f'<th scope="col">{cell}</th>' for cell in head) + "</tr>"
-    for row in rest:
-        text += f'<tr><th scope="row">{row[0]}</th>'
-        text += "".join(f"<td>{cell}</td>" for cell in row[1:]) + "</tr>"
-    # Wide tables scroll by themselves, with the keyboard, too.
-    place = (
-        f'class="table" role="region" tabindex="0" aria-label="table: {label or ", ".join(head)}"'
-    )
-    return f"<div {place}><table>{text}</table></div>"
-
-
-def page(title, body):
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width">'
-        '<meta http-equiv="Content-Security-Policy" '
-        "content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\">"
-        f"<title>{escape(title)}</title><style>{STYLE}</style></head>"
-        f"<body><main><h1>{escape(title)}</h1>{body}</main></body></html>"
-    )
-
-
-def check_folder(master, folder, found=()):
-    """The results of an earlier run; refuses a folder in which something would be lost."""
-    results = stored(folder / "results")
-    for result in results:
-        if result.assignment != master.name:
-            raise Mixed(
-                f"{folder} holds the grades of {result.assignment}. "
-                f"Choose another folder for those of {master.name}: TO=FOLDER."
-            )
-    GradeBook(master, folder, found)
-    return results

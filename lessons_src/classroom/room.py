@@ -7,10 +7,6 @@ from pathlib import Path
 from . import sandbox
 from .sandbox import PATIENCE, Interpreter, InterpreterDied, InterpreterHangs, Stopwatch
 
-TEXTS = {
-    name: Path(__file__).with_name(f"{name}.py").read_text(encoding="utf-8")
-    for name in ("wire", "examiner")
-}
 LOAD = """
 import sys, types
 module = sys.modules[{name!r}] = types.ModuleType({name!r})
@@ -27,7 +23,11 @@ class TestsDied(Exception):
 
 def load(name):
     """The text that makes a module of ours in another Python, and leaves no name there."""
-    return LOAD.format(name=name, text=TEXTS[name])
+    text = Path(__file__).with_name(f"{name}.py").read_text(encoding="utf-8")
+    return f"exec({LOAD.format(name=name, text=text)!r}, {{}})\n"
+
+
+WIRE, EXAM = load("wire"), load("examiner")
 
 
 class Room:
@@ -60,15 +60,14 @@ class Room:
 
     def begin(self, python):
         """Take on a submission, whose Python has started."""
-        done = python.run(f"exec({load('wire')!r})\n{END}")
+        done = python.run(WIRE + END)
         if not done.ok:
             raise RuntimeError(f"the wire was not laid: {done.name} {done.text}")
         if self.python is None:
             self.python = Interpreter(
                 self.kind, self.limits, inside=self.folder, sees=[self.folder]
             ).__enter__()
-            code = load("wire") + load("examiner") + "module.EXAMINER = module.Examiner()"
-            done = self.python.run(f"exec({code!r})", seconds=120)
+            done = self.python.run(WIRE + EXAM, seconds=120)
             if not done.ok:
                 raise RuntimeError(f"the tests' Python did not start: {done.name} {done.text}")
         if not self.python.run(f"{EXAMINER}.begin()").ok:
@@ -118,7 +117,7 @@ class Room:
             except InterpreterDied:
                 self._stop(asked)
                 raise
-            gone = python.ended(serving)
+            gone = python.wait(serving, 0.01) is not None
         return None
 
     def _stop(self, asked):

@@ -151,12 +151,10 @@ def wrap(kind, limits, folder, sees=()):
 def environment(kind, limits, folder, student):
     """What the interpreter is told. Nothing of this process's own environment goes in."""
     home = "/w" if kind == "bubblewrap" else folder
-    threads = dict.fromkeys(
-        ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"], str(limits.threads)
-    )
+    threads = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"]
     return {
         **ENVIRONMENT,
-        **threads,
+        **dict.fromkeys(threads, str(limits.threads)),
         "TF_NUM_INTEROP_THREADS": "1",
         "HOME": home,
         "PATH": f"{sys.prefix}/bin:/usr/local/bin:/usr/bin:/bin",
@@ -224,18 +222,19 @@ class Stopwatch:
     processes: so those count in which they had all the cores."""
 
     def __init__(self, *interpreters):
-        self.interpreters, self.start = interpreters, time.monotonic()
-        self.before = self._waited(), self._worked()
+        self.interpreters = interpreters
+        self.before = self._now()
 
-    def _waited(self):
-        return sum(interpreter.waited() for interpreter in self.interpreters)
-
-    def _worked(self):
-        return sum(interpreter.worked() for interpreter in self.interpreters) / CORES
+    def _now(self):
+        """(the time, seconds waited for a core, seconds in which they had all cores)"""
+        waited = sum(interpreter.waited() for interpreter in self.interpreters)
+        worked = sum(interpreter.worked() for interpreter in self.interpreters)
+        return time.monotonic(), waited, worked / CORES
 
     def seconds(self):
-        wall, (waited, worked) = time.monotonic() - self.start, self.before
-        return max(wall / 5, wall - self._waited() + waited, self._worked() - worked)
+        took = [now - before for now, before in zip(self._now(), self.before, strict=True)]
+        wall, waited, worked = took
+        return max(wall / 5, wall - waited, worked)
 
 
 class Interpreter:
@@ -246,7 +245,7 @@ class Interpreter:
 
     def __init__(self, kind, limits, student="", inside=None, sees=()):
         self.kind, self.limits, self.student = kind, limits, student
-        self.inside, self.sees, self.early = inside, sees, {}  # replies before they were awaited
+        self.inside, self.sees, self.last = inside, sees, {}  # a message: the last Reply
         self.watched = 0.0  # when, last
         self.waits, self.works = {}, {}  # a thread, a process → seconds
         self.python = None  # the process that runs the cells, once it does
@@ -326,10 +325,8 @@ class Interpreter:
     def watch(self):
         """End a Python whose processes take too much together; the system limits each alone."""
         self.watched = time.monotonic()
-        if self.process.poll() is not None:
-            raise InterpreterDied("Python ended")
         processes = self._processes()
-        if not processes:
+        if self.process.poll() is not None or not processes:
             raise InterpreterDied("Python ended")
         memory = sum(map(resident, processes))
         if memory > self.limits.memory:  # what they share was counted for each
@@ -372,8 +369,8 @@ class Interpreter:
 
     def _reply(self, message, seconds):
         """The interpreter's answer to a message, or None if it takes longer."""
-        clock = Stopwatch(self)
-        while (left := seconds - clock.seconds()) > 0:
+        clock, left = Stopwatch(self), seconds
+        while left > 0:
             try:
                 reply = self.client.get_shell_msg(timeout=min(left, WATCHED))
                 if message in (None, reply["parent_header"].get("msg_id")):
@@ -384,6 +381,7 @@ class Interpreter:
                 raise InterpreterDied("Python no longer answered") from None
             if time.monotonic() - self.watched > WATCHED:  # however much it talks
                 self.watch()
+            left = seconds - clock.seconds()
         return None
 
     def send(self, source, values=None):
@@ -398,28 +396,19 @@ class Interpreter:
 
     def wait(self, message, seconds):
         """The Reply to a cell that was sent, or None if it takes longer."""
-        reply = self.early.pop(message, None) or self._reply(message, seconds)
-        if reply is None:
-            return None
-        try:
-            content = reply["content"]
-            found = {
-                name: value["data"]["text/plain"]
-                for name, value in (content.get("user_expressions") or {}).items()
-                if value.get("status") == "ok"
-            }
-            text = str(content.get("evalue", ""))[:2000]
-            return Reply(content["status"] == "ok", str(content.get("ename", "")), text, found)
-        except SPOILT:
-            raise InterpreterDied("Python no longer answered") from None
-
-    def ended(self, message):
-        """Has a cell that was sent come to its end?"""
-        if message not in self.early:
-            reply = self._reply(message, 0.01)
-            if reply is not None:
-                self.early[message] = reply
-        return message in self.early
+        if message not in self.last and (reply := self._reply(message, seconds)):
+            try:
+                content = reply["content"]
+                found = {
+                    name: value["data"]["text/plain"]
+                    for name, value in (content.get("user_expressions") or {}).items()
+                    if value.get("status") == "ok"
+                }
+                text, name = str(content.get("evalue", ""))[:2000], str(content.get("ename", ""))
+                self.last = {message: Reply(content["status"] == "ok", name, text, found)}
+            except SPOILT:
+                raise InterpreterDied("Python no longer answered") from None
+        return self.last.get(message)
 
     def interrupt(self):
         """What Ctrl-C does."""
@@ -441,8 +430,6 @@ class Interpreter:
 @cache
 def font_caches():
     """Matplotlib's list of fonts, made once for all interpreters."""
-    try:
-        import matplotlib.font_manager
-    except ImportError:
-        return []
+    import matplotlib.font_manager
+
     return list(Path(matplotlib.get_cachedir()).glob("fontlist-*.json"))

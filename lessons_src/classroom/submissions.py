@@ -9,14 +9,14 @@ import difflib
 import io
 import json
 import multiprocessing
-import os
 import re
 import resource
+import signal
 import unicodedata
-import warnings
 import zipfile
 import zlib
 from collections import Counter, defaultdict
+from concurrent import futures
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
@@ -25,6 +25,7 @@ import nbformat
 from nbgrader.utils import is_grade, is_locked, is_solution
 
 from .masters import by_hand, is_test, label, makes, parsed, visible
+from .sandbox import die_with_parent
 
 # A file's own name comes last, and may be anything; a folder's first part is the student's own.
 MOODLE = re.compile(r"(?P<name>.+?)_(?P<id>\d+)_assignsubmission_(?:file|onlinetext)_?(?P<file>.*)")
@@ -47,8 +48,6 @@ PICTURE = 4_000_000  # letters of a picture's data
 PICTURE_URL = re.compile(r"data:image/(png|jpeg);base64,[A-Za-z0-9+/]+=*")
 INLINE = re.compile(r"data:(image/[\w.+-]{1,40});base64,([A-Za-z0-9+/=]+)")
 READING, READING_SECONDS = 4 << 30, 20  # bytes of memory, and of a core, that reading may take
-
-
 DAMAGED = zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError
 
 
@@ -120,10 +119,10 @@ def find(folder, roster=None, say=lambda text: None):
         raise Unreadable(f"There is no notebook in {folder}.")
     if roster:
         submissions = enrol(submissions, roster, say)
-    for one, count in Counter(s.student for s in submissions).items():
-        for submission in submissions:
-            if submission.student == one and count > 1:  # two people of one name
-                submission.student = f"{one} {submission.lms_id}".strip()
+    names = Counter(one.student for one in submissions)
+    for one in submissions:
+        if names[one.student] > 1:  # two people of one name
+            one.student = f"{one.student} {one.lms_id}".strip()
     return sorted(submissions, key=lambda s: s.student)
 
 
@@ -153,7 +152,7 @@ def notebooks(folder):
 
 def packed(path):
     """The files in a zip file, as paths below it; none if it is no zip file, or a whole class's."""
-    with contextlib.suppress(OSError, Unreadable), open(path, "rb") as file:
+    with contextlib.suppress(OSError, Unreadable, *DAMAGED), open(path, "rb") as file:
         return _apart(_packed, path) if file.read(4) == b"PK\3\4" else []
     return []
 
@@ -270,48 +269,41 @@ def _apart(work, path):
     """What `work` finds in a file, in a process of its own, since a small file may be a great deal
     of work. Raises Unreadable."""
     context = multiprocessing.get_context("fork")
-    here, there = context.Pipe(duplex=False)
-    process = context.Process(target=_limited, args=(work, path, there), daemon=True)
-    process.start()
-    there.close()
-    try:
-        why, found = here.recv()
-    except (EOFError, OSError):
-        why, found = "The file takes too much time or memory to read.", None
-    process.join()
-    if why:
-        raise Unreadable(why)
-    return found
+    with futures.ProcessPoolExecutor(1, context, initializer=_limit) as pool:
+        try:
+            return pool.submit(work, path).result()
+        except (futures.BrokenExecutor, MemoryError):
+            raise Unreadable("The file takes too much time or memory to read.") from None
 
 
-def _limited(work, path, pipe):
-    """Send what is wrong with a file, and what was found in it."""
+def _limit():
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one that asked
+    die_with_parent()
     for what, most in ((resource.RLIMIT_AS, READING), (resource.RLIMIT_CPU, READING_SECONDS)):
         most = min(most, hard) if (hard := resource.getrlimit(what)[1]) >= 0 else most
         resource.setrlimit(what, (most, hard))
-    try:
-        pipe.send(("", work(path)))
-    except Unreadable as error:
-        pipe.send((str(error), None))
-    finally:
-        pipe.close()
-        os._exit(0)  # nothing of the one that asked is to be ended here
 
 
 def _contents(path):
     """The cells of a notebook: (type, source, labels, pictures)."""
-    cells = [(cell.cell_type, *_seen(cell)) for cell in _cells(path)]
+    data = _json(path)
+    try:
+        data = data if "cells" in data else nbformat.reads(json.dumps(data), as_version=4)
+        cells = list(map(_seen, data["cells"]))
+    except Exception:
+        raise Unreadable("The file is damaged: its cells are not those of a notebook.") from None
     if len(cells) > CELLS or sum(len(source) for _, source, *_ in cells) > LETTERS:
         raise Unreadable(
             f"The file is too large to read: more than {CELLS} cells, or {LETTERS / 1e6:g} MB "
             "without the outputs."
         )
-    return cells
+    # Half a character becomes a “?”.
+    return json.loads(json.dumps(cells, ensure_ascii=False).encode("utf-8", "replace"))
 
 
 def _seen(cell):
-    """A cell's text, its labels and its pictures: as URLs, or in words what no page shows."""
-    pictures, source = [], cell.source
+    """A cell's type, text, labels and pictures: as URLs, or in words what no page shows."""
+    kind, source, pictures = cell["cell_type"], "".join(cell["source"]), []
 
     def keep(kind, data):
         data = "".join(str(data).split())
@@ -321,17 +313,20 @@ def _seen(cell):
         pictures.append(url if shown else words)
         return f"(picture {len(pictures)})"
 
-    if cell.cell_type == "markdown":  # Colab writes pictures into the text
+    if kind == "markdown":  # Colab writes pictures into the text
         source = INLINE.sub(lambda found: keep(found[1], found[2]), source)
-        attached = cell.get("attachments", {})
-        for one in attached.values() if isinstance(attached, dict) else ():
-            for kind, data in one.items() if isinstance(one, dict) else ():
-                keep(kind, data)
-    labels = cell.metadata.get("nbgrader", {})
-    return source, {name: one for name, one in labels.items() if len(repr(one)) < 200}, pictures
+        for one in (cell.get("attachments") or {}).values():
+            for form, data in one.items():
+                keep(form, data)
+    labels = (cell.get("metadata") or {}).get("nbgrader")
+    if not isinstance(labels, dict) or not isinstance(labels.get("grade_id", ""), str):
+        labels = {}
+    labels = {name: one for name, one in labels.items() if len(repr(one)) < 200}
+    return str(kind), source, labels, pictures
 
 
-def _cells(path):
+def _json(path):
+    """What stands in a file, if that could be a notebook."""
     try:
         with open(around := on_disk(path), "rb") as file:
             if around != path:
@@ -359,26 +354,7 @@ def _cells(path):
         raise Unreadable("The file takes too much memory to read.") from None
     if not isinstance(data, dict) or not ("cells" in data or "worksheets" in data):
         raise Unreadable("The file is valid JSON, but it holds no cells: it is not a notebook.")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of cells without an id, or two of one id
-            for cell in data.get("cells", []):
-                cell.setdefault("metadata", {})
-                if cell["cell_type"] == "code":
-                    cell.setdefault("outputs", [])
-                    cell.setdefault("execution_count", None)
-            text = json.dumps(data, ensure_ascii=False).encode("utf-8", "replace").decode()
-            notebook = nbformat.reads(text, as_version=4)
-        for cell in notebook.cells:
-            cell.metadata = cell.get("metadata") or nbformat.NotebookNode()
-            labels = cell.metadata.get("nbgrader", {})
-            if not isinstance(labels, dict) or not isinstance(labels.get("grade_id", ""), str):
-                del cell.metadata["nbgrader"]
-            if not isinstance(cell.source, str) or not isinstance(cell.cell_type, str):
-                raise TypeError
-    except Exception:
-        raise Unreadable("The file is damaged: its cells are not those of a notebook.") from None
-    return notebook.cells
+    return data
 
 
 def likeness(path, template):
@@ -453,15 +429,9 @@ def squeeze(source):
 
 
 def defined(source):
-    """The names that a cell defines."""
-    tree = parsed(source)
-    if not tree.body:  # a mistake in the syntax, say
-        found = re.finditer(r"^(?:def|class) (\w+)|^(\w+) *=", source, re.M)
-        return {match[1] or match[2] for match in found}
-    named = (ast.FunctionDef, ast.ClassDef)
-    names = {node.name for node in tree.body if isinstance(node, named)}
-    stored = (n for n in ast.walk(tree) if isinstance(n, ast.Name))
-    return names | {n.id for n in stored if isinstance(n.ctx, ast.Store)}
+    """The names that a cell defines, also with a mistake in its syntax."""
+    found = re.finditer(r"^(?:def|class) (\w+)|^(\w+) *=", source, re.M)
+    return makes(source) or {match[1] or match[2] for match in found}
 
 
 def fit(notebook, template):
@@ -507,21 +477,23 @@ def fit(notebook, template):
     return _assembled(cells, goal, match, used), notes
 
 
-def _closest(i, cell, cells, match, used):
-    """The student's cell that most likely answers, between the neighbours of the missing one."""
+def _gap(i, match, end):
+    """The places in the student's notebook between the neighbours of an assignment's cell."""
     first = max((match[k] for k in match if k < i), default=-1)
-    last = min((match[k] for k in match if k > i and match[k] > first), default=len(cells))
+    last = min((match[k] for k in match if k > i and match[k] > first), default=end)
+    return range(first + 1, last)
+
+
+def _closest(i, cell, cells, match, used):
+    """The student's cell that most likely answers in place of a missing one."""
     wanted = defined(cell.source)
 
     def similarity(j):
         ratio = difflib.SequenceMatcher(None, cells[j].source[:2000], cell.source[:2000]).ratio()
         return 10 * len(wanted & defined(cells[j].source)) + ratio
 
-    free = [
-        j
-        for j in range(first + 1, last)
-        if j not in used and cells[j].cell_type == cell.cell_type and cells[j].source.strip()
-    ]
+    free = [j for j in _gap(i, match, len(cells)) if j not in used and cells[j].source.strip()]
+    free = [j for j in free if cells[j].cell_type == cell.cell_type]
     return max(free, key=similarity, default=None)
 
 
@@ -532,27 +504,22 @@ def _mended(cells, goal, match, lost):
     answers = [i for i, cell in enumerate(goal) if is_solution(cell)]
     if not any(i in match for i in answers):
         return ["None of the assignment's answer cells is in this notebook."]
-    notes = []
-    if lost:
-        notes.append("The cells had lost their labels (copying or Colab does that); restored.")
+
+    def changed(i):
+        known = _shown(goal[i]), squeeze(goal[i].source)
+        return i in match and squeeze(cells[match[i]].source) not in known
+
     tests = [i for i, cell in enumerate(goal) if is_test(cell)]
-    gone = [label(goal[i]) for i in tests if i not in match]
-    if gone and not lost:
-        notes.append(f"Deleted tests were put back: {', '.join(gone)}.")
-    locked = {"tests": tests, "cells": [i for i in match if is_locked(goal[i]) and i not in tests]}
-    for kind, places in locked.items():
-        changed = [
-            label(goal[i])
-            for i in places
-            if i in match
-            and squeeze(cells[match[i]].source) not in (_shown(goal[i]), squeeze(goal[i].source))
-        ]
-        if changed:
-            notes.append(f"Changed {kind} were restored: {', '.join(changed)}.")
-    missing = [label(goal[i]) for i in answers if i not in match]
-    if missing:
-        notes.append(f"Answer cells were missing: {', '.join(missing)}.")
-    return notes
+    given = [i for i in match if is_locked(goal[i]) and i not in tests]
+    notes = {
+        "Deleted tests were put back": [i for i in tests if i not in match and not lost],
+        "Changed tests were restored": filter(changed, tests),
+        "Changed cells were restored": filter(changed, given),
+        "Answer cells were missing": [i for i in answers if i not in match],
+    }
+    notes = {words: ", ".join(label(goal[i]) for i in found) for words, found in notes.items()}
+    first = ["The cells had lost their labels (copying or Colab does that); restored."]
+    return (first if lost else []) + [f"{what}: {names}." for what, names in notes.items() if names]
 
 
 def _shown(cell):
@@ -587,10 +554,8 @@ def says(cell):
 
 def _words(i, cells, goal, match, used):
     """The student's own cells around an answer in words that belong to it."""
-    code = [k for k in match if goal[k].cell_type == "code"]
-    first = max((match[k] for k in code if k < i), default=-1)
-    last = min((match[k] for k in code if k > i and match[k] > first), default=len(cells))
-    return [j for j in range(first + 1, last) if j not in used and says(cells[j])]
+    code = {k: j for k, j in match.items() if goal[k].cell_type == "code"}
+    return [j for j in _gap(i, code, len(cells)) if j not in used and says(cells[j])]
 
 
 def _assembled(cells, goal, match, used):

@@ -7,6 +7,7 @@ Anything else is a `Thing`, which can do nothing. An object that has come or gon
 until the wire is closed: sent back, it is the same object, with what was changed in it.
 """
 
+import base64
 import builtins
 import hashlib
 import json
@@ -20,7 +21,8 @@ import numpy as np
 import zmq
 
 LARGEST = 128 << 20  # bytes of a message with answers
-PLAIN = 16 << 20  # bytes of it that are not arrays
+PLAIN = 4_000_000  # numbers, texts and lists in it
+TOO_LARGE = "an answer is too large"
 DEEPEST = 20  # a list in a list in a list …
 LONGEST = 1_000_000  # elements of a range
 SHORT = 10  # numbers of a list in a model's description: more would be weights that nobody counts
@@ -131,7 +133,7 @@ class Wire:
     """One end. `socket` is ZeroMQ's; the names that may be asked for are in `names`."""
 
     def __init__(self, socket, names=None):
-        self.socket, self.names, self.asked, self.parts = socket, names, 0, []
+        self.socket, self.names, self.asked = socket, names, 0
         self.ours, self.theirs = {}, {}  # number → object
         self.numbers, self.copies = {}, []  # id of an object → [whose, its number]
         self.touched = {}  # what came last and could be changed
@@ -141,7 +143,7 @@ class Wire:
     # --- objects to text and back ---
 
     def pack(self, value, depth=0):
-        """An object as JSON can hold it; arrays go to `self.parts`."""
+        """An object as JSON can hold it; raises Strange if it is too much."""
         if value is None or type(value) in (bool, str, int, float):
             return value
         if depth > DEEPEST:
@@ -151,15 +153,15 @@ class Wire:
             return [self.pack(item, depth + 1) for item in items]
 
         if isinstance(value, (np.generic, np.ndarray)) and value.dtype.kind in "biufcU":
-            array = np.ascontiguousarray(value).reshape(np.shape(value))
-            kind = "number" if isinstance(value, np.generic) else "array"
-            mark = [] if kind == "number" else self.mark(value)
-            return [kind, *mark, array.dtype.str, list(array.shape), self.part(array)]
-        for plain in (bool, int, float, str):  # what inherits from these goes as what it is
+            array = np.asarray(value)
+            if array.nbytes > LARGEST:
+                raise Strange(TOO_LARGE)
+            text = base64.b64encode(array.tobytes()).decode()
+            kind = ["number"] if isinstance(value, np.generic) else ["array", *self.mark(value)]
+            return [*kind, array.dtype.str, list(array.shape), text]
+        for plain in (int, float, str):  # what inherits from these goes as what it is
             if isinstance(value, plain):
-                return getattr(
-                    plain, {int: "__index__", bool: "__bool__"}.get(plain, f"__{plain.__name__}__")
-                )(value)
+                return getattr(plain, f"__{plain.__name__}__")(value)
         if isinstance(value, tuple):
             return ["tuple", inside(tuple.__iter__(value))]
         if isinstance(value, Number):  # a Fraction, a Decimal, and what SymPy has
@@ -204,10 +206,6 @@ class Wire:
             self.ours[number] = value
             self.numbers[id(value)] = ["mine", number]
         return self.numbers[id(value)]
-
-    def part(self, array):
-        self.parts.append(array.tobytes())
-        return len(self.parts) - 1
 
     def unpack(self, data, depth=0):
         """The object that a text describes; raises Strange if it does not describe any."""
@@ -254,15 +252,13 @@ class Wire:
             self.touched[id(new)] = new
         return new
 
-    def array(self, dtype, shape, part):
-        kind = np.dtype(dtype)
+    def array(self, dtype, shape, text):
+        kind, data = np.dtype(dtype), base64.b64decode(text)
         if kind.kind not in "biufcU" or any(type(n) is not int or n < 0 for n in shape):
             raise Strange("an array of another kind than numbers and text")
-        if math.prod(shape) * kind.itemsize != len(self.parts[part]):
+        if math.prod(shape) * kind.itemsize != len(data):
             raise Strange("an array whose shape does not fit")
-        if not kind.itemsize:
-            return np.zeros(shape, kind)
-        return np.frombuffer(self.parts[part], kind).reshape(shape).copy()
+        return np.frombuffer(data, kind).reshape(shape).copy()
 
     def filled(self, kind, there, inside, *rest):
         """A container with what came; the one that is there, if it can hold that."""
@@ -273,10 +269,7 @@ class Wire:
                 items = inside(rest[1])
                 if math.prod(rest[0]) != len(items):
                     raise Strange("an array whose shape does not fit")
-                flat = np.empty(len(items), object)
-                for place, item in enumerate(items):
-                    flat[place] = item
-                new = flat.reshape(rest[0])
+                new = np.fromiter(items, object, len(items)).reshape(rest[0])
             if not isinstance(there, np.ndarray) or there.shape != new.shape:
                 return new
             if there.flags.writeable and there.dtype == new.dtype:  # what is given stays as it is
@@ -319,29 +312,18 @@ class Wire:
     # --- messages ---
 
     def send(self, message):
-        text = json.dumps(message).encode()
-        parts = json.dumps([len(text), *map(len, self.parts)]).encode()
-        if len(text) > PLAIN or len(text) + sum(map(len, self.parts)) > LARGEST:
-            raise Strange("an answer is too large")
-        self.socket.send(b"".join([len(parts).to_bytes(8, "big"), parts, text, *self.parts]))
+        data = json.dumps(message).encode()
+        if len(data) > LARGEST or items(data) > PLAIN:
+            raise Strange(TOO_LARGE)
+        self.socket.send(data)
 
     def receive(self):
-        """The next message; its arrays are in `self.parts`. Raises Strange if it is none."""
-        data = memoryview(self.socket.recv())
+        """The next message; raises Strange if it is none."""
+        data = self.socket.recv()
         try:
-            start = 8 + int.from_bytes(data[:8], "big")
-            lengths, pieces = json.loads(bytes(data[8:start])), []
-            for length in lengths:
-                if type(length) is not int or not 0 <= length <= len(data) - start:
-                    raise ValueError
-                pieces.append(data[start : start + length])
-                start += length
-            text, *self.parts = pieces
-            if len(lengths) > LONGEST or len(text) > PLAIN:
-                raise ValueError
-            message = json.loads(bytes(text))
-        except (ValueError, RecursionError, TypeError):
-            raise Strange("what came is not plain data") from None
+            message = json.loads(data) if items(data) <= PLAIN else None
+        except (ValueError, RecursionError):
+            message = None
         if not isinstance(message, dict):
             raise Strange("what came is not plain data")
         return message
@@ -377,7 +359,6 @@ class Wire:
         raise failure(name, f"{text} [in {what}]" if text else f"in {what}")
 
     def call(self, function, arguments, options):
-        self.parts = []
         message = {"do": "call", "function": self.pack(function), "changes": self.changes}
         message |= {"arguments": self.pack(list(arguments)), "options": self.pack(options)}
         given = [shown(one) for one in arguments]
@@ -386,7 +367,6 @@ class Wire:
 
     def look(self, name):
         """The value of a name of the other side; raises KeyError."""
-        self.parts = []
         reply = self.ask({"do": "look", "name": name})
         if "is" not in reply and "error" not in reply:
             raise KeyError(name)
@@ -400,7 +380,6 @@ class Wire:
         except BaseException as error:
             if isinstance(error, MemoryError):
                 give_back()
-            self.parts = []
             try:
                 text = str(error)[:SENTENCE]
             except Exception:
@@ -409,12 +388,8 @@ class Wire:
 
     def done(self, request):
         if request.get("do") == "look":
-            self.parts = []
-            return (
-                {"is": self.pack(self.names[request["name"]])}
-                if (self.names is not None and request["name"] in self.names)
-                else {}
-            )
+            known = self.names is not None and request["name"] in self.names
+            return {"is": self.pack(self.names[request["name"]])} if known else {}
         function = self.unpack(request["function"])
         if not callable(function) or isinstance(function, Function):
             raise Strange("this is no function")
@@ -423,16 +398,12 @@ class Wire:
         seen = self.touched.values() if request.get("changes") else ()
         before = [(one, self.state(one)) for one in seen]
         value = function(*arguments, **options)
-        changed = [one for one, state in before if self.state(one) != state]
-        self.parts = []
-        changed = [self.pack(one) for one in changed]
+        changed = [self.pack(one) for one, state in before if self.state(one) != state]
         return {"changed": changed, "is": self.pack(value)}
 
     def state(self, value):
         """Changes whenever the object does."""
-        self.parts = []
-        text = json.dumps(self.pack(value)).encode()
-        return hashlib.sha256(b"".join([text, *self.parts])).digest()
+        return hashlib.sha256(json.dumps(self.pack(value)).encode()).digest()
 
     def serve(self):
         """Answer until the other side has no more questions."""
@@ -444,6 +415,11 @@ class Wire:
                 self.reply(request)
             except KeyboardInterrupt:
                 continue
+
+
+def items(data):
+    """How many things a JSON text names, at the most; letters of an array do not count."""
+    return data.count(b",") + data.count(b"[")
 
 
 def give_back():
