@@ -129,9 +129,7 @@ my_answer = 3 * pick("q5", OPTIONS)
 :test: q5 2
 assert my_answer > 0, "my_answer is a positive number"
 ### BEGIN HIDDEN TESTS
-who = os.environ.get("CNNLAB_STUDENT") or STUDENT
-number = int(hashlib.sha256(f"@CLASS@:{who}:q5".encode()).hexdigest(), 16)
-assert my_answer == 3 * OPTIONS[number % len(OPTIONS)], "not the count for your number of inputs"
+assert my_answer == 3 * pick("q5", OPTIONS), "not the count for your number of inputs"
 ### END HIDDEN TESTS
 ```
 
@@ -2139,7 +2137,9 @@ def test_a_class_on_jupyterhub(small, tmp_path):
         assert done.returncode == 0, done.stdout + done.stderr
 
     release = [sys.executable, "-m", "classroom", "release", "--to", "release/small"]
-    subprocess.run([*release, "--masters", small.path.parent], cwd=course, check=True)
+    release += ["--masters", small.path.parent]
+    done = subprocess.run(release, cwd=course, check=True, stdout=subprocess.PIPE, text=True)
+    assert "1,428 variants of q5: in a class of 200, 13% of the students share" in done.stdout
     nbgrader("release_assignment", "small", cwd=course)
     nbgrader("fetch_assignment", "small", cwd=home)
     path = home / "small" / "small.ipynb"
@@ -2184,6 +2184,95 @@ def test_what_a_test_may_not_do_is_said_at_release(tmp_path, asks, said, monkeyp
     with pytest.raises(SystemExit, match="Graded as a submission") as stopped:
         commands.main()
     assert said in stopped.value.code and not list(tmp_path.glob("*.ipynb"))
+
+
+def test_a_question_with_fewer_variants_than_students_is_not_released(tmp_path, monkeypatch):
+    monkeypatch.setattr(masters, "validate", lambda master: [])
+    few = TEXT.replace("10_000, 7", "80, 7")
+    few = few.replace("my_answer = 3", "def other(x): return pick(x, x)\nmy_answer = 3", 1)
+    (tmp_path / "few.md").write_text(few)
+    with pytest.raises(masters.MasterError, match=r"q5 has 10 variants.*tag few-variants"):
+        masters.release(masters.find(tmp_path)["few"], tmp_path)
+    (tmp_path / "few.md").write_text(
+        few.replace(
+            ":nbgrader: {grade_id: setup", ":tags: [few-variants]\n:nbgrader: {grade_id: setup"
+        )
+    )
+    assert masters.release(masters.find(tmp_path)["few"], tmp_path).exists()
+
+
+def variants_of_assignment_3(question):
+    """For each variant of one's own numbers: the names of a notebook with the master's answers, and
+    a function that says which tests they pass."""
+    master, names = MASTERS["03-counting"], {"STUDENT": "x", "np": np}
+    asked = {"network": "shapes parameters work", "tower": "sees", "riddle": "really"}[question]
+    cells = {masters.label(cell): cell.source for cell in master.template.cells}
+    for name in ("setup", "network", "tower", "riddle"):
+        exec(cells[name], names)
+    exec(master.model_answer("count"), names)
+    answers = [compile(master.model_answer(name), name, "exec") for name in asked.split()]
+    tests = [compile(cells[f"{name}_t"], name, "exec") for name in asked.split()]
+    given = compile(cells[question], question, "exec")
+
+    def passes(test):
+        try:
+            exec(test, dict(names))
+        except AssertionError:
+            return False
+        return True
+
+    for own in names[f"{question.upper()}S"]:
+        names["pick"] = lambda _, options, own=own: own
+        for code in (given, *answers):
+            exec(code, names)
+        yield names, lambda: list(map(passes, tests))
+
+
+OWN = {
+    "network": ["shapes flat", "parameters total", "multiply_adds"],
+    "tower": ["sees"],
+    "riddle": ["surplus really"],
+}
+
+
+@pytest.mark.parametrize("question", OWN)
+def test_each_variant_has_one_right_answer_that_is_right_for_no_other(question):
+    seen = [set() for _ in OWN[question]]
+    for number, (names, passes) in enumerate(variants_of_assignment_3(question)):
+        assert all(passes()), names
+        for asked, known in zip(OWN[question], seen, strict=True):
+            known.add(repr([names[name] for name in asked.split()]))
+        if question == "network":
+            for side in (0, 1):  # equally hard: a row and a column are left over, once
+                assert names["shapes"][0][side] % 2 + names["shapes"][2][side] % 2 == 1
+            assert min(map(min, names["shapes"])) >= 3
+        for place, asked in enumerate(OWN[question] if number % 50 == 0 else ()):
+            for name in asked.split():
+                right = names[name]
+                flat = np.ravel(right)
+                for index in range(len(flat)):
+                    for wrong in (flat[index] + 1, flat[index] - 1, 2 * flat[index]):
+                        other = flat.copy()
+                        other[index] = wrong
+                        other = other.reshape(np.shape(right)).tolist()
+                        names[name] = [*map(tuple, other)] if name == "shapes" else other
+                        assert not passes()[place], (number, name, names[name])
+                names[name] = right
+    assert [len(known) for known in seen] == [number + 1] * len(seen) and number > 2_000
+
+
+def test_no_usual_mistake_in_the_riddle_is_right_for_somebody_else():
+    right, wrong = set(), set()
+    for names, _ in variants_of_assignment_3("riddle"):
+        n, surplus, really = names["in_step_3"], names["surplus"], names["really"]
+        many = np.arange(1, 3_000)  # kernels in step 1
+        totals = 10 * many + (9 * many + 1) * n + (25 * n + 1) * 10
+        assert many[totals == names["keras_says"]].tolist() == [really]
+        right.add((surplus, really))
+        forgotten = surplus + 6 + n + 10  # the biases
+        wrong |= {(surplus, really - 6), (surplus, 6 + surplus // 10)}
+        wrong |= {(forgotten, really), (forgotten, 6 + forgotten // (10 + 9 * n))}
+    assert not right & wrong
 
 
 def test_an_assert_without_a_message_and_a_leak_are_found(small, tmp_path):

@@ -27,6 +27,12 @@ def release(options):
             )
         path = masters.release(found[name], options.to)
         print(f"{sum(found[name].points.values()):g} points, written to {path}")
+        for question, number in found[name].variants.items():
+            shared = 1 - (1 - 1 / number) ** (masters.CLASS - 1)
+            print(
+                f"  {number:,} variants of {question}: in a class of {masters.CLASS}, "
+                f"{shared:.0%} of the students share theirs with somebody"
+            )
 
 
 def grade(options):
