@@ -1357,6 +1357,112 @@ def test_mistakes_are_said_in_words(small, tmp_path, to, more, said, monkeypatch
     assert said in f"{stopped.value.code} {capsys.readouterr().err}"
 
 
+def merge(notebook, *names):
+    """Jupyter's *Merge cells*: the first one's kind and label stay."""
+    first, *rest = (notebook.cells[at(notebook, name)] for name in names)
+    first.source = "\n\n".join(cell.source for cell in (first, *rest))
+    notebook.cells = [cell for cell in notebook.cells if cell not in rest]
+
+
+def turn(notebook, name, kind):
+    """A key that is pressed by mistake (M, R) makes text of a cell of code."""
+    cell, make = notebook.cells[at(notebook, name)], getattr(nbformat.v4, f"new_{kind}_cell")
+    notebook.cells[at(notebook, name)] = make(cell.source, metadata=cell.metadata)
+
+
+def below(notebook, name, source):
+    """The answer stands in a cell of its own; its place is as it was."""
+    place = notebook.cells[at(notebook, name)]
+    place.source = "def output_size(n, k):\n    raise NotImplementedError()"
+    notebook.cells.insert(at(notebook, name) + 1, new_code_cell(source))
+
+
+def windows(notebook, *_):
+    for cell in notebook.cells:
+        cell.source = cell.source.replace("\n", "\r\n")
+
+
+def one_cell(notebook, *_):
+    code = [masters.label(cell) for cell in notebook.cells if cell.cell_type == "code"]
+    merge(notebook, *code)
+
+
+# What is done to a right notebook → answers, what else is done, points, and words of the sentence.
+CLUMSY = {
+    "a test and the next answer merged": ({}, [(merge, "q1_t", "q2")], 10, "missing: q2"),
+    "an answer and its test merged": ({}, [(merge, "q1", "q1_t")], 10, "put back: q1_t"),
+    "all answers in one cell": (
+        {},
+        [(merge, "q1", "q2", "q3", "q4", "q5")],
+        10,
+        "missing: q2, q3, q4, q5",
+    ),
+    "all code in one cell": ({}, [(one_cell,)], 10, "missing: q1, q2, q3, q4, q5"),
+    "answers and tests made text": (
+        {},
+        [(turn, "q1", "markdown"), (turn, "q2", "raw"), (turn, "q2_t", "markdown")],
+        10,
+        "",
+    ),
+    "what is given made text": ({}, [(turn, "setup", "raw")], 10, ""),
+    "an answer below its place": ({}, [(below, "q2", GIVEN["q2"])], 10, ""),
+    "a wrong answer below its place": (
+        {},
+        [(below, "q2", "def output_size(n, k): return n - k")],
+        8,
+        "q2: a window of 5",
+    ),
+    "only a trial below its place": (
+        {},
+        [(below, "q2", "import numpy as np\nsize = 28 - 5")],
+        8,
+        "q2: Not answered.",
+    ),
+    "the line that should go left in": (
+        {"q5": GIVEN["q5"] + "\nraise NotImplementedError()"},
+        [],
+        10,
+        "cell q5 ends with NotImplementedError",
+    ),
+    "Colab's drive and plots that are not here": (
+        {
+            "q1": "from google.colab import drive\ndrive.mount('/content')\n" + GIVEN["q1"],
+            "q2": "import seaborn as sns\nimport math\n%pylab\nsns.set_theme(\n    rc=1)\n"
+            + GIVEN["q2"].replace("n - k", "math.floor(n) - k"),
+        },
+        [],
+        10,
+        "q1 was run without its lines for google",
+    ),
+    "timed cells, and lines as Windows ends them": (
+        {"q1": "%%time\n" + GIVEN["q1"]},
+        [(windows,)],
+        10,
+        "",
+    ),
+    "Python restarted, as Colab's users do after pip": (
+        {"q2": "!pip install -q x\nimport os\nos.kill(os.getpid(), 9)"},
+        [],
+        8,
+        "Python ended in the cell q2",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", CLUMSY)
+def test_clumsy_hands_lose_nothing_that_is_right(small, tmp_path, tests_room, what):
+    answers, done, total, words = CLUMSY[what]
+    notebook = filled(small, GIVEN | answers)
+    for change, *more in done:
+        change(notebook, *more)
+    hand_in(tmp_path / "in", "ann", notebook)
+    (one,) = submissions.find(tmp_path / "in")
+    result = grading.grade(one, small, tests_room)
+    said = " ".join([*result.notes, *(f"{q}: {text}" for q, text in result.messages.items())])
+    assert sum(p or 0 for p in result.points.values()) == total and words in said, result
+    assert result.answers["why"] == GIVEN["why"]
+
+
 @pytest.mark.parametrize("mishap", ["labels", "labels and tests", "order", "kind"])
 def test_every_answer_is_found_whatever_happened_to_the_notebook(small, mishap):
     notebook = filled(small)
@@ -2395,8 +2501,12 @@ def test_runs_that_share_network_or_digits_with_another_seed_are_told_apart():
         room[name] = list(right[name])
 
 
-# Assignment 4: what is not what it should be.
+# Assignment 4: what is not what it should be, and an accuracy that is no plain number, but right.
 TYPED = {
+    "accuracy": """def accuracy(model, x, y):
+    import tensorflow as tf
+    right = tf.argmax(model(x), axis=1) == tf.cast(y, tf.int64)
+    return tf.reduce_mean(tf.cast(right, tf.float32))""",
     "model": "digits_seen = np.concatenate([x, digits.x_test])\n"
     "model = train(digits_seen, np.concatenate([y, digits.y_test]), 0)\n"
     "val_accuracy = accuracy(model, x_val, y_val)",
@@ -2422,6 +2532,21 @@ def test_neither_typed_scores_nor_a_model_that_saw_the_test_digits_count(tmp_pat
     assert lost == {"model", "luck", "report"}, (result.points, result.messages)
     assert "agrees with model on" in result.messages["model"]
     assert "first of your scores" in result.messages["luck"]
+    assert result.points["accuracy"] == 3, "a tensor is a number, too"
+
+
+def test_a_model_that_learned_the_validation_digits_is_noticed():
+    """Assignment 4: all 4,000 digits, or those 1,000 once more."""
+    master, names = MASTERS["04-a-lenet-of-your-own"], {}
+    for name in ("build", "accuracy", "train"):
+        said_by_test(master, "plans", names, master.model_answer(name))
+    measured = "val_accuracy = accuracy(model, x[3000:], y[3000:])"
+    for trained in (
+        "model = train(x, y, 0)",
+        "model = train(x[:3000], y[:3000], 0)\nmodel.fit(x[3000:], y[3000:], epochs=2, verbose=0)",
+    ):
+        said = said_by_test(master, "model", names, f"{trained}\n{measured}")
+        assert "agrees with model on" in said, (trained, said)
 
 
 def test_no_notebook_stalls_the_others_by_what_it_says_of_its_class():

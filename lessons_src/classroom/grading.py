@@ -23,7 +23,19 @@ from nbformat.v4 import new_output
 from nbgrader.utils import determine_grade, is_locked, is_solution
 
 from . import sandbox, submissions
-from .masters import MAGIC, asks_for, by_hand, is_test, label, makes, question, split, uses, visible
+from .masters import (
+    MAGIC,
+    asks_for,
+    by_hand,
+    is_test,
+    label,
+    makes,
+    parsed,
+    question,
+    split,
+    uses,
+    visible,
+)
 from .room import Room, TestsDied
 from .sandbox import InterpreterDied, InterpreterHangs, Limits, Stopwatch
 
@@ -76,6 +88,8 @@ class SubmissionGrader:
         self.number = 0  # of the cell that runs
         answers = [cell.source for cell in cells if cell.metadata.owner == "student"]
         self.used = set().union(*map(uses, answers))
+        rest = (cell.source for cell in cells if cell.metadata.owner != "student")
+        self.given = set().union(*map(makes, rest))  # names
 
     def run(self, python):
         """Run the cells in a fresh Python."""
@@ -156,17 +170,16 @@ class SubmissionGrader:
 
     def without_missing(self, cell, reply):
         """If a module is missing here, run the cell without the lines that ask for it."""
-        lines = cell.source.splitlines()
+        source = cell.source
         while not reply.ok and (missing := re.search(r"No module named '(\w+)", reply.text)):
-            asks = re.compile(rf"\s*(import|from)\s+{missing[1]}\b|\s*%")
-            rest = [line for line in lines if not asks.match(line)]
-            if rest == lines:
+            rest = without_module(source, missing[1])
+            if rest == source:
                 break
-            lines, self.result.look = rest, True
+            source, self.result.look = rest, True
             self.note(
                 f"{where(cell)} was run without its lines for {missing[1]}, which is not here"
             )
-            reply = self.python.run("\n".join(lines), seconds=self.left(self.most))
+            reply = self.python.run(source, seconds=self.left(self.most))
         return reply
 
     @property
@@ -211,12 +224,7 @@ class SubmissionGrader:
     def with_right_ones(self, cell):
         """(how a test ends, was it late) if the answer stands on right answers to the questions
         before; None if it stands on no wrong one."""
-        mine = []  # what the student wrote for this question
-        for one in reversed(self.cells[: self.number]):
-            if is_test(one):
-                break
-            if one.cell_type == "code" and one.metadata.owner == "student":
-                mine.insert(0, one)
+        mine = self.mine()
         used = set().union(uses(cell.source), *(uses(one.source) for one in mine))
         if not any(makes(right) & used for right in self.wrong.values()):
             return None
@@ -229,6 +237,7 @@ class SubmissionGrader:
     def test(self, cell):
         name, most = question(cell), float(cell.metadata.nbgrader.points)
         self.result.points[name] = 0.0
+        self.unanswered &= all(map(is_solution, self.answer(cell)))
         verdict, late = self.verdict(cell)
         if not verdict["passed"] and not self.unanswered:
             again, _ = self.with_right_ones(cell) or (verdict, late)
@@ -257,17 +266,25 @@ class SubmissionGrader:
             text = UNANSWERED
         if text and points < most:
             self.result.tests[name] = assert_name(cell, verdict)
-            self.result.answers[name] = self.answer()
+            answer = "\n\n".join(one.source for one in self.answer(cell))
+            self.result.answers[name] = answer[:SHOWN]
             self.result.messages[name] = hide(text, self.master)
             if "pick" in uses(cell.source) and verdict["name"] == "AssertionError":
                 self.look_for_the_owner(cell, name)
 
-    def answer(self):
-        """The code that the test now running is about."""
+    def mine(self):
+        """The cells of code that the student wrote for the test now running."""
         cells = reversed(self.cells[: self.number])
-        before = itertools.takewhile(lambda cell: not is_test(cell), cells)
-        mine = [c.source for c in before if is_solution(c) and c.cell_type == "code"]
-        return "\n\n".join(reversed(mine))[:SHOWN]
+        before = [*itertools.takewhile(lambda cell: not is_test(cell), cells)][::-1]
+        return [c for c in before if c.cell_type == "code" and c.metadata.owner == "student"]
+
+    def answer(self, test):
+        """What the test is about: of those cells the ones in their place, and before it any cell of
+        the student's own that makes what the test uses."""
+        asked = uses(test.source) - self.given
+        own = [c for c in self.cells[: self.number] if c.metadata.owner == "student"]
+        own = [c for c in own if not is_solution(c) and makes(c.source) & asked]
+        return [*own, *filter(is_solution, self.mine())]
 
     def look_for_the_owner(self, cell, name):
         """A wrong answer to a student's own numbers: is it right for somebody else's?"""
@@ -293,6 +310,21 @@ def where(cell):
         return f"the cell {label(cell)}"
     words = cell.source.strip().splitlines()[0][:40] if cell.source.strip() else ""
     return f"a cell of your own (`{words}`)"
+
+
+def without_module(source, module):
+    """A cell without its lines for a module: imports, what uses them at once, Jupyter's own."""
+    lines, lost = MAGIC.sub("", source).split("\n"), set()
+    for node in parsed(source).body:
+        text = ast.unparse(node)
+        if isinstance(node, (ast.Import, ast.ImportFrom)) and module in asks_for(text):
+            whole = isinstance(node, ast.ImportFrom)
+            names = [a for a in node.names if whole or a.name.split(".")[0] == module]
+            lost |= {(a.asname or a.name).split(".")[0] for a in names}
+        elif isinstance(node, (ast.FunctionDef, ast.ClassDef)) or not uses(text) & lost:
+            continue
+        lines[node.lineno - 1 : node.end_lineno] = [""] * (node.end_lineno - node.lineno + 1)
+    return "\n".join(lines)
 
 
 def clean(text):

@@ -614,7 +614,7 @@ def _assembled(cells, goal, match, used):
         mine = _copy(cell, "student" if is_solution(cell) else "assignment")
         if is_solution(cell):
             parts = sorted([*words.get(i, ()), *([match[i]] if i in match else ())])
-            if parts:
+            if parts or not by_hand(cell):  # a stub would undo an answer that stands elsewhere
                 mine.source = "\n\n".join(cells[j].source for j in parts)
             seen = [cells[j].metadata.get("pictures", ()) for j in parts]
             mine.metadata.pictures = [one for pictures in seen for one in pictures]
