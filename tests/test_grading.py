@@ -1373,7 +1373,7 @@ def turn(notebook, name, kind):
 def below(notebook, name, source):
     """The answer stands in a cell of its own; its place is as it was."""
     place = notebook.cells[at(notebook, name)]
-    place.source = "def output_size(n, k):\n    raise NotImplementedError()"
+    place.source = "def output_size(n, k):\n    # YOUR CODE HERE\n    raise NotImplementedError()"
     notebook.cells.insert(at(notebook, name) + 1, new_code_cell(source))
 
 
@@ -1461,6 +1461,15 @@ def test_clumsy_hands_lose_nothing_that_is_right(small, tmp_path, tests_room, wh
     said = " ".join([*result.notes, *(f"{q}: {text}" for q, text in result.messages.items())])
     assert sum(p or 0 for p in result.points.values()) == total and words in said, result
     assert result.answers["why"] == GIVEN["why"]
+
+
+def test_the_notebook_of_another_assignment_is_named(small, tmp_path, tests_room):
+    """It may hold an answer that fits by chance: assignment 1 has an `output_size`, too."""
+    hand_in(tmp_path / "in", "ann", MASTERS["01-convolution-by-hand"].student_copy)
+    (one,) = submissions.find(tmp_path / "in")
+    result = grading.grade(one, small, tests_room)
+    assert "It lacks most of this assignment's cells: is it that of another one?" in result.notes
+    assert result.look and sum(p or 0 for p in result.points.values()) == 0
 
 
 @pytest.mark.parametrize("mishap", ["labels", "labels and tests", "order", "kind"])

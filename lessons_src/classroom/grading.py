@@ -382,7 +382,12 @@ def grade(submission, master, room, others=()):
         several = sum(file.suffix.lower() == ".ipynb" for file in submission.files)
         if several > 1:
             notes.append(f"{several} notebooks were handed in; {path.name} was graded.")
-        result.look = cohort != master.cohort or several > 1
+        foreign = submissions.foreign(path, master.template) and any(
+            c.source for c in notebook.cells
+        )
+        if foreign:
+            notes.append("It lacks most of this assignment's cells: is it that of another one?")
+        result.look = cohort != master.cohort or several > 1 or foreign
         result.notes += notes
         run_cells(cells, master, room, others, result)
     except submissions.Unreadable as error:
