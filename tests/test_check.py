@@ -49,9 +49,12 @@ def checked(tmp_path, capsys, monkeypatch):
     return run
 
 
-def test_a_finished_notebook_is_ready(checked):
-    status, said = checked(answered("01-convolution-by-hand"))
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_a_finished_notebook_is_ready(checked, number):
+    """4 and 5 train for a minute; nothing in the check is about them."""
+    status, said = checked(answered([*MASTERS][number - 1]))
     assert status == 0 and "Ready to hand in" in said and "tests of 7 questions" in said, said
+    assert "\n- " not in said, said
 
 
 def test_what_is_missing_is_said_in_words(checked):
@@ -77,6 +80,9 @@ def test_what_is_missing_is_said_in_words(checked):
     ):
         assert words in said, said
     assert said.count("\n- ") == 8, said  # and 7, which needs 3
+    assert "3. Slide it – no answer yet (or its line `raise NotImplementedError()`" in said
+    assert "8. In your own words – no answer yet (or its line `YOUR ANSWER HERE`" in said
+    assert "(in the line: assert" not in said, "a failed test says it in its own words"
 
 
 def test_an_error_in_a_test_names_the_line(checked):
@@ -84,6 +90,44 @@ def test_an_error_in_a_test_names_the_line(checked):
     _, said = checked(answered("01-convolution-by-hand", slide=bad))
     assert "ValueError: operands could not be broadcast" in said
     assert "(in the line: _found = slide(image, kernel))" in said, said
+
+
+@pytest.mark.parametrize(
+    "answer",
+    ["", "  \n", "# hm", "raise NotImplementedError()", "x\n raise NotImplementedError()  # later"],
+)
+def test_no_answer_is_no_answer_however_it_looks(answer):
+    def labels(name):
+        return {"nbgrader": {"grade_id": name, "solution": True}}
+
+    cells = [
+        new_code_cell(answer, metadata=labels("a")),
+        new_markdown_cell("YOUR ANSWER HERE", metadata=labels("b")),
+        new_markdown_cell(" \n", metadata=labels("c")),
+        new_markdown_cell("YOUR ANSWER HERE is shared weights", metadata=labels("d")),
+        new_code_cell("raise NotImplementedErrors()", metadata=labels("e")),
+        new_code_cell(""),
+    ]
+    found = check.problems(cells, [(cell, 0.1, check.FINE) for cell in cells])
+    assert [text.split(" – ")[0] for text in found] == ["a", "b", "c"], found
+
+
+def test_a_cell_is_run_although_the_one_before_it_failed(checked, monkeypatch):
+    """Else a kernel throws away what waits behind an error: how much, depends on who is faster."""
+    start, asked = manager.start_new_kernel, []
+
+    def listened_to(**options):
+        kernel, client = start(**options)
+        execute = client.execute
+        client.execute = lambda *a, **more: asked.append(more) or execute(*a, **more)
+        return kernel, client
+
+    monkeypatch.setattr(manager, "start_new_kernel", listened_to)
+    cells = [new_code_cell("1 / 0"), new_code_cell("x = 1"), new_code_cell("assert x == 2")]
+    _, said = checked(new_notebook(cells=cells))
+    assert said.count("\n- ") == 2 and "“1 / 0” fails. ZeroDivisionError: division by zero" in said
+    assert "“assert x == 2” fails. AssertionError" in said
+    assert [more["stop_on_error"] for more in asked] == [False, False, False]
 
 
 @pytest.mark.parametrize("name", [None, "", "ada.lovelace"])

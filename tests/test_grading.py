@@ -129,9 +129,7 @@ my_answer = 3 * pick("q5", OPTIONS)
 :test: q5 2
 assert my_answer > 0, "my_answer is a positive number"
 ### BEGIN HIDDEN TESTS
-who = os.environ.get("CNNLAB_STUDENT") or STUDENT
-number = int(hashlib.sha256(f"@CLASS@:{who}:q5".encode()).hexdigest(), 16)
-assert my_answer == 3 * OPTIONS[number % len(OPTIONS)], "not the count for your number of inputs"
+assert my_answer == 3 * pick("q5", OPTIONS), "not the count for your number of inputs"
 ### END HIDDEN TESTS
 ```
 
@@ -1359,6 +1357,121 @@ def test_mistakes_are_said_in_words(small, tmp_path, to, more, said, monkeypatch
     assert said in f"{stopped.value.code} {capsys.readouterr().err}"
 
 
+def merge(notebook, *names):
+    """Jupyter's *Merge cells*: the first one's kind and label stay."""
+    first, *rest = (notebook.cells[at(notebook, name)] for name in names)
+    first.source = "\n\n".join(cell.source for cell in (first, *rest))
+    notebook.cells = [cell for cell in notebook.cells if cell not in rest]
+
+
+def turn(notebook, name, kind):
+    """A key that is pressed by mistake (M, R) makes text of a cell of code."""
+    cell, make = notebook.cells[at(notebook, name)], getattr(nbformat.v4, f"new_{kind}_cell")
+    notebook.cells[at(notebook, name)] = make(cell.source, metadata=cell.metadata)
+
+
+def below(notebook, name, source):
+    """The answer stands in a cell of its own; its place is as it was."""
+    place = notebook.cells[at(notebook, name)]
+    place.source = "def output_size(n, k):\n    # YOUR CODE HERE\n    raise NotImplementedError()"
+    notebook.cells.insert(at(notebook, name) + 1, new_code_cell(source))
+
+
+def windows(notebook, *_):
+    for cell in notebook.cells:
+        cell.source = cell.source.replace("\n", "\r\n")
+
+
+def one_cell(notebook, *_):
+    code = [masters.label(cell) for cell in notebook.cells if cell.cell_type == "code"]
+    merge(notebook, *code)
+
+
+# What is done to a right notebook → answers, what else is done, points, and words of the sentence.
+CLUMSY = {
+    "a test and the next answer merged": ({}, [(merge, "q1_t", "q2")], 10, "missing: q2"),
+    "an answer and its test merged": ({}, [(merge, "q1", "q1_t")], 10, "put back: q1_t"),
+    "all answers in one cell": (
+        {},
+        [(merge, "q1", "q2", "q3", "q4", "q5")],
+        10,
+        "missing: q2, q3, q4, q5",
+    ),
+    "all code in one cell": ({}, [(one_cell,)], 10, "missing: q1, q2, q3, q4, q5"),
+    "answers and tests made text": (
+        {},
+        [(turn, "q1", "markdown"), (turn, "q2", "raw"), (turn, "q2_t", "markdown")],
+        10,
+        "",
+    ),
+    "what is given made text": ({}, [(turn, "setup", "raw")], 10, ""),
+    "an answer below its place": ({}, [(below, "q2", GIVEN["q2"])], 10, ""),
+    "a wrong answer below its place": (
+        {},
+        [(below, "q2", "def output_size(n, k): return n - k")],
+        8,
+        "q2: a window of 5",
+    ),
+    "only a trial below its place": (
+        {},
+        [(below, "q2", "import numpy as np\nsize = 28 - 5")],
+        8,
+        "q2: Not answered.",
+    ),
+    "the line that should go left in": (
+        {"q5": GIVEN["q5"] + "\nraise NotImplementedError()"},
+        [],
+        10,
+        "cell q5 ends with NotImplementedError",
+    ),
+    "Colab's drive and plots that are not here": (
+        {
+            "q1": "from google.colab import drive\ndrive.mount('/content')\n" + GIVEN["q1"],
+            "q2": "import seaborn as sns\nimport math\n%pylab\nsns.set_theme(\n    rc=1)\n"
+            + GIVEN["q2"].replace("n - k", "math.floor(n) - k"),
+        },
+        [],
+        10,
+        "q1 was run without its lines for google",
+    ),
+    "timed cells, and lines as Windows ends them": (
+        {"q1": "%%time\n" + GIVEN["q1"]},
+        [(windows,)],
+        10,
+        "",
+    ),
+    "Python restarted, as Colab's users do after pip": (
+        {"q2": "!pip install -q x\nimport os\nos.kill(os.getpid(), 9)"},
+        [],
+        8,
+        "Python ended in the cell q2",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", CLUMSY)
+def test_clumsy_hands_lose_nothing_that_is_right(small, tmp_path, tests_room, what):
+    answers, done, total, words = CLUMSY[what]
+    notebook = filled(small, GIVEN | answers)
+    for change, *more in done:
+        change(notebook, *more)
+    hand_in(tmp_path / "in", "ann", notebook)
+    (one,) = submissions.find(tmp_path / "in")
+    result = grading.grade(one, small, tests_room)
+    said = " ".join([*result.notes, *(f"{q}: {text}" for q, text in result.messages.items())])
+    assert sum(p or 0 for p in result.points.values()) == total and words in said, result
+    assert result.answers["why"] == GIVEN["why"]
+
+
+def test_the_notebook_of_another_assignment_is_named(small, tmp_path, tests_room):
+    """It may hold an answer that fits by chance: assignment 1 has an `output_size`, too."""
+    hand_in(tmp_path / "in", "ann", MASTERS["01-convolution-by-hand"].student_copy)
+    (one,) = submissions.find(tmp_path / "in")
+    result = grading.grade(one, small, tests_room)
+    assert "It lacks most of this assignment's cells: is it that of another one?" in result.notes
+    assert result.look and sum(p or 0 for p in result.points.values()) == 0
+
+
 @pytest.mark.parametrize("mishap", ["labels", "labels and tests", "order", "kind"])
 def test_every_answer_is_found_whatever_happened_to_the_notebook(small, mishap):
     notebook = filled(small)
@@ -2139,7 +2252,9 @@ def test_a_class_on_jupyterhub(small, tmp_path):
         assert done.returncode == 0, done.stdout + done.stderr
 
     release = [sys.executable, "-m", "classroom", "release", "--to", "release/small"]
-    subprocess.run([*release, "--masters", small.path.parent], cwd=course, check=True)
+    release += ["--masters", small.path.parent]
+    done = subprocess.run(release, cwd=course, check=True, stdout=subprocess.PIPE, text=True)
+    assert "1,428 variants of q5: in a class of 200, 13% of the students share" in done.stdout
     nbgrader("release_assignment", "small", cwd=course)
     nbgrader("fetch_assignment", "small", cwd=home)
     path = home / "small" / "small.ipynb"
@@ -2184,6 +2299,95 @@ def test_what_a_test_may_not_do_is_said_at_release(tmp_path, asks, said, monkeyp
     with pytest.raises(SystemExit, match="Graded as a submission") as stopped:
         commands.main()
     assert said in stopped.value.code and not list(tmp_path.glob("*.ipynb"))
+
+
+def test_a_question_with_fewer_variants_than_students_is_not_released(tmp_path, monkeypatch):
+    monkeypatch.setattr(masters, "validate", lambda master: [])
+    few = TEXT.replace("10_000, 7", "80, 7")
+    few = few.replace("my_answer = 3", "def other(x): return pick(x, x)\nmy_answer = 3", 1)
+    (tmp_path / "few.md").write_text(few)
+    with pytest.raises(masters.MasterError, match=r"q5 has 10 variants.*tag few-variants"):
+        masters.release(masters.find(tmp_path)["few"], tmp_path)
+    (tmp_path / "few.md").write_text(
+        few.replace(
+            ":nbgrader: {grade_id: setup", ":tags: [few-variants]\n:nbgrader: {grade_id: setup"
+        )
+    )
+    assert masters.release(masters.find(tmp_path)["few"], tmp_path).exists()
+
+
+def variants_of_assignment_3(question):
+    """For each variant of one's own numbers: the names of a notebook with the master's answers, and
+    a function that says which tests they pass."""
+    master, names = MASTERS["03-counting"], {"STUDENT": "x", "np": np}
+    asked = {"network": "shapes parameters work", "tower": "sees", "riddle": "really"}[question]
+    cells = {masters.label(cell): cell.source for cell in master.template.cells}
+    for name in ("setup", "network", "tower", "riddle"):
+        exec(cells[name], names)
+    exec(master.model_answer("count"), names)
+    answers = [compile(master.model_answer(name), name, "exec") for name in asked.split()]
+    tests = [compile(cells[f"{name}_t"], name, "exec") for name in asked.split()]
+    given = compile(cells[question], question, "exec")
+
+    def passes(test):
+        try:
+            exec(test, dict(names))
+        except AssertionError:
+            return False
+        return True
+
+    for own in names[f"{question.upper()}S"]:
+        names["pick"] = lambda _, options, own=own: own
+        for code in (given, *answers):
+            exec(code, names)
+        yield names, lambda: list(map(passes, tests))
+
+
+OWN = {
+    "network": ["shapes flat", "parameters total", "multiply_adds"],
+    "tower": ["sees"],
+    "riddle": ["surplus really"],
+}
+
+
+@pytest.mark.parametrize("question", OWN)
+def test_each_variant_has_one_right_answer_that_is_right_for_no_other(question):
+    seen = [set() for _ in OWN[question]]
+    for number, (names, passes) in enumerate(variants_of_assignment_3(question)):
+        assert all(passes()), names
+        for asked, known in zip(OWN[question], seen, strict=True):
+            known.add(repr([names[name] for name in asked.split()]))
+        if question == "network":
+            for side in (0, 1):  # equally hard: a row and a column are left over, once
+                assert names["shapes"][0][side] % 2 + names["shapes"][2][side] % 2 == 1
+            assert min(map(min, names["shapes"])) >= 3
+        for place, asked in enumerate(OWN[question] if number % 50 == 0 else ()):
+            for name in asked.split():
+                right = names[name]
+                flat = np.ravel(right)
+                for index in range(len(flat)):
+                    for wrong in (flat[index] + 1, flat[index] - 1, 2 * flat[index]):
+                        other = flat.copy()
+                        other[index] = wrong
+                        other = other.reshape(np.shape(right)).tolist()
+                        names[name] = [*map(tuple, other)] if name == "shapes" else other
+                        assert not passes()[place], (number, name, names[name])
+                names[name] = right
+    assert [len(known) for known in seen] == [number + 1] * len(seen) and number > 2_000
+
+
+def test_no_usual_mistake_in_the_riddle_is_right_for_somebody_else():
+    right, wrong = set(), set()
+    for names, _ in variants_of_assignment_3("riddle"):
+        n, surplus, really = names["in_step_3"], names["surplus"], names["really"]
+        many = np.arange(1, 3_000)  # kernels in step 1
+        totals = 10 * many + (9 * many + 1) * n + (25 * n + 1) * 10
+        assert many[totals == names["keras_says"]].tolist() == [really]
+        right.add((surplus, really))
+        forgotten = surplus + 6 + n + 10  # the biases
+        wrong |= {(surplus, really - 6), (surplus, 6 + surplus // 10)}
+        wrong |= {(forgotten, really), (forgotten, 6 + forgotten // (10 + 9 * n))}
+    assert not right & wrong
 
 
 def test_an_assert_without_a_message_and_a_leak_are_found(small, tmp_path):
@@ -2306,8 +2510,12 @@ def test_runs_that_share_network_or_digits_with_another_seed_are_told_apart():
         room[name] = list(right[name])
 
 
-# Assignment 4: what is not what it should be.
+# Assignment 4: what is not what it should be, and an accuracy that is no plain number, but right.
 TYPED = {
+    "accuracy": """def accuracy(model, x, y):
+    import tensorflow as tf
+    right = tf.argmax(model(x), axis=1) == tf.cast(y, tf.int64)
+    return tf.reduce_mean(tf.cast(right, tf.float32))""",
     "model": "digits_seen = np.concatenate([x, digits.x_test])\n"
     "model = train(digits_seen, np.concatenate([y, digits.y_test]), 0)\n"
     "val_accuracy = accuracy(model, x_val, y_val)",
@@ -2333,6 +2541,21 @@ def test_neither_typed_scores_nor_a_model_that_saw_the_test_digits_count(tmp_pat
     assert lost == {"model", "luck", "report"}, (result.points, result.messages)
     assert "agrees with model on" in result.messages["model"]
     assert "first of your scores" in result.messages["luck"]
+    assert result.points["accuracy"] == 3, "a tensor is a number, too"
+
+
+def test_a_model_that_learned_the_validation_digits_is_noticed():
+    """Assignment 4: all 4,000 digits, or those 1,000 once more."""
+    master, names = MASTERS["04-a-lenet-of-your-own"], {}
+    for name in ("build", "accuracy", "train"):
+        said_by_test(master, "plans", names, master.model_answer(name))
+    measured = "val_accuracy = accuracy(model, x[3000:], y[3000:])"
+    for trained in (
+        "model = train(x, y, 0)",
+        "model = train(x[:3000], y[:3000], 0)\nmodel.fit(x[3000:], y[3000:], epochs=2, verbose=0)",
+    ):
+        said = said_by_test(master, "model", names, f"{trained}\n{measured}")
+        assert "agrees with model on" in said, (trained, said)
 
 
 def test_no_notebook_stalls_the_others_by_what_it_says_of_its_class():

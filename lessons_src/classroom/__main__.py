@@ -32,6 +32,12 @@ def release(options):
             )
         path = masters.release(master, options.to)
         print(f"{sum(master.points.values()):g} points, written to {path}")
+        for question, number in master.variants.items():
+            shared = 1 - (1 - 1 / number) ** (masters.CLASS - 1)
+            print(
+                f"  {number:,} variants of {question}: in a class of {masters.CLASS}, "
+                f"{shared:.0%} of the students share theirs with somebody"
+            )
 
 
 def grade(options):

@@ -22,7 +22,19 @@ from nbformat.v4 import new_output
 from nbgrader.utils import determine_grade, is_locked, is_solution
 
 from . import sandbox, submissions
-from .masters import MAGIC, asks_for, by_hand, is_test, label, makes, question, split, uses, visible
+from .masters import (
+    MAGIC,
+    asks_for,
+    by_hand,
+    is_test,
+    label,
+    makes,
+    parsed,
+    question,
+    split,
+    uses,
+    visible,
+)
 from .room import Room, TestsDied
 from .sandbox import InterpreterDied, InterpreterHangs, Limits, Stopwatch
 
@@ -76,6 +88,8 @@ class SubmissionGrader:
         self.number = 0  # of the cell that runs
         answers = [cell.source for cell in cells if cell.metadata.owner == "student"]
         self.used = set().union(*map(uses, answers))
+        rest = (cell.source for cell in cells if cell.metadata.owner != "student")
+        self.given = set().union(*map(makes, rest))  # names
 
     def run(self, python):
         """Run the cells in a fresh Python."""
@@ -158,17 +172,16 @@ class SubmissionGrader:
 
     def without_missing(self, cell, reply):
         """If a module is missing here, run the cell without the lines that ask for it."""
-        lines = cell.source.splitlines()
+        source = cell.source
         while not reply.ok and (missing := re.search(r"No module named '(\w+)", reply.text)):
-            asks = re.compile(rf"\s*(import|from)\s+{missing[1]}\b|\s*%")
-            rest = [line for line in lines if not asks.match(line)]
-            if rest == lines:
+            rest = without_module(source, missing[1])
+            if rest == source:
                 break
-            lines, self.result.look = rest, True
+            source, self.result.look = rest, True
             self.note(
                 f"{where(cell)} was run without its lines for {missing[1]}, which is not here"
             )
-            reply = self.python.run("\n".join(lines), seconds=self.left(self.most))
+            reply = self.python.run(source, seconds=self.left(self.most))
         return reply
 
     def note(self, text):
@@ -222,6 +235,7 @@ class SubmissionGrader:
     def test(self, cell):
         name, most = question(cell), float(cell.metadata.nbgrader.points)
         self.result.points[name] = 0.0
+        self.unanswered &= all(map(is_solution, self.answer(cell)))
         verdict = self.verdict(cell)
         if not verdict["passed"] and not self.unanswered:
             again = self.with_right_ones(cell)
@@ -250,11 +264,19 @@ class SubmissionGrader:
             text = UNANSWERED
         if text and points < most:
             self.result.tests[name] = assert_name(cell, verdict)
-            answer = [self.cells[n].source for n in self.mine() if is_solution(self.cells[n])]
-            self.result.answers[name] = "\n\n".join(answer)[:SHOWN]
+            answer = "\n\n".join(one.source for one in self.answer(cell))
+            self.result.answers[name] = answer[:SHOWN]
             self.result.messages[name] = hide(text, self.master)
-            if "CNNLAB_STUDENT" in cell.source and verdict["name"] == "AssertionError":
+            if "pick" in uses(cell.source) and verdict["name"] == "AssertionError":
                 self.look_for_the_owner(cell, name)
+
+    def answer(self, test):
+        """What the test is about: of those cells the ones in their place, and before it any cell of
+        the student's own that makes what the test uses."""
+        asked = uses(test.source) - self.given
+        own = [c for c in self.cells[: self.number] if c.metadata.owner == "student"]
+        own = [c for c in own if not is_solution(c) and makes(c.source) & asked]
+        return [*own, *(c for n in self.mine() if is_solution(c := self.cells[n]))]
 
     def look_for_the_owner(self, cell, name):
         """A wrong answer to a student's own numbers: is it right for somebody else's?"""
@@ -280,6 +302,21 @@ def where(cell):
         return f"the cell {label(cell)}"
     words = cell.source.strip().splitlines()[0][:40] if cell.source.strip() else ""
     return f"a cell of your own (`{words}`)"
+
+
+def without_module(source, module):
+    """A cell without its lines for a module: imports, what uses them at once, Jupyter's own."""
+    lines, lost = MAGIC.sub("", source).split("\n"), set()
+    for node in parsed(source).body:
+        text = ast.unparse(node)
+        if isinstance(node, (ast.Import, ast.ImportFrom)) and module in asks_for(text):
+            whole = isinstance(node, ast.ImportFrom)
+            names = [a for a in node.names if whole or a.name.split(".")[0] == module]
+            lost |= {(a.asname or a.name).split(".")[0] for a in names}
+        elif isinstance(node, (ast.FunctionDef, ast.ClassDef)) or not uses(text) & lost:
+            continue
+        lines[node.lineno - 1 : node.end_lineno] = [""] * (node.end_lineno - node.lineno + 1)
+    return "\n".join(lines)
 
 
 def clean(text):
@@ -337,7 +374,12 @@ def grade(submission, master, room, others=()):
         several = sum(file.suffix.lower() == ".ipynb" for file in submission.files)
         if several > 1:
             notes.append(f"{several} notebooks were handed in; {path.name} was graded.")
-        result.look = cohort != master.cohort or several > 1
+        foreign = submissions.foreign(path, master.template) and any(
+            c.source for c in notebook.cells
+        )
+        if foreign:
+            notes.append("It lacks most of this assignment's cells: is it that of another one?")
+        result.look = cohort != master.cohort or several > 1 or foreign
         result.notes += notes
         run_cells(cells, master, room, others, result)
     except submissions.Unreadable as error:

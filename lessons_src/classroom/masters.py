@@ -8,6 +8,7 @@ every point, that the unedited copy earns none, and that nothing secret is left 
 import ast
 import contextlib
 import copy
+import io
 import os
 import re
 import tempfile
@@ -31,6 +32,8 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "lessons_src" / "assignments"
 PAGES = ROOT / "book" / "assignments"
 MARK = re.compile(r"\b(BEGIN|END) (SOLUTION|HIDDEN TESTS|MARK SCHEME)\b")
+CLASS = 200  # students: personal questions have at least so many variants …
+FEW = "few-variants"  # … unless the cell that makes them has this tag
 COHORT = re.compile(r"[^\"'{}\\\x00-\x1f]{1,60}")  # it stands in a string of the tests' code
 LONGEST = 1_000_000  # characters of a cell that is looked into
 MAGIC = re.compile(r"^[ \t]*[%!](?!%).*$", re.M)  # a line of Jupyter's own, not of Python
@@ -208,6 +211,26 @@ class Master:
         return found
 
     @cached_property
+    def variants(self):
+        """{question: how many variants `pick` draws its own numbers from}; runs the given cells."""
+        given = [cell.source for cell in self.template.cells if label(cell) in self.needed]
+        calls = [
+            node
+            for cell in self.notebook.cells
+            for node in ast.walk(parsed(cell.source if cell.cell_type == "code" else ""))
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "pick"
+        ]
+        names, found = {"STUDENT": "the master"}, {}
+        with contextlib.redirect_stdout(io.StringIO()):
+            for source in given if calls else []:
+                exec(source, names)
+        for call in calls:
+            with contextlib.suppress(NameError):  # in `pick` itself, or in a function
+                question, options = (eval(ast.unparse(one), names) for one in call.args)
+                found[question] = len(set(map(repr, options)))
+        return found
+
+    @cached_property
     def unwanted(self):
         """The modules that answers should do without: tags of its cells, `without-scipy`."""
         tags = (tag for cell in self.template.cells for tag in cell.metadata.get("tags", ()))
@@ -281,6 +304,18 @@ def faults(master):
     return found
 
 
+def scarce(master):
+    """Personal questions whose variants do not go round in a class, one sentence each."""
+    tags = {tag for cell in master.template.cells for tag in cell.metadata.get("tags", ())}
+    return [
+        f"The question {name} has {number} variants. In a class of {CLASS}, many students would "
+        f"share one, and a slip would look like a copied answer. Give `pick` more to choose from; "
+        f"if your class is small, give a cell of the master the tag {FEW}."
+        for name, number in master.variants.items()
+        if number < CLASS and FEW not in tags
+    ]
+
+
 def leaks(master, notebook):
     """The secret lines that are left in a students' copy."""
     text = "\n".join(f"{cell.source}\n{cell.metadata}" for cell in notebook.cells)
@@ -325,7 +360,7 @@ def validate(master):
 def release(master, folder=PAGES):
     """Write the students' copy, if everything about the master is as it should be."""
     try:
-        wrong = faults(master) or validate(master)
+        wrong = faults(master) or validate(master) or scarce(master)
     except (RuntimeError, ValueError, KeyError, nbg.checkcellmetadata.ValidationError) as error:
         raise MasterError(f"{master.name}: nbgrader cannot read its labels: {error}") from None
     wrong += [

@@ -370,11 +370,15 @@ def likeness(path, template):
     return there, sum(map(is_solution, wanted)) - empty
 
 
+def foreign(path, template):
+    """Does a notebook lack most of the assignment's cells?"""
+    return likeness(path, template)[0] < sum(bool(label(cell)) for cell in template.cells) / 2
+
+
 def choose(files, master):
     """The file of a student that answers this assignment, or None."""
     files = [path for path in files if is_notebook(path)]
     files = [path for path in files if "-checkpoint" not in path.name] or files
-    half = sum(bool(label(cell)) for cell in master.template.cells) / 2
 
     def rank(path):
         version, canvas = NUMBERED.search(path.name), CANVAS.fullmatch(path.name)
@@ -382,7 +386,7 @@ def choose(files, master):
         there, filled = likeness(path, master.template)
         upload = int(canvas["upload"]) if canvas else 0
         named = master.name in path.name
-        return there >= half, filled, number, upload, named, there, path.name
+        return not foreign(path, master.template), filled, number, upload, named, there, path.name
 
     return files[0] if len(files) == 1 else max(files, key=rank, default=None)
 
@@ -579,7 +583,7 @@ def _assembled(cells, goal, match, used):
         mine = _copy(cell, "student" if is_solution(cell) else "assignment")
         if is_solution(cell):
             parts = sorted([*words.get(i, ()), *([match[i]] if i in match else ())])
-            if parts:
+            if parts or not by_hand(cell):  # a stub would undo an answer that stands elsewhere
                 mine.source = "\n\n".join(cells[j].source for j in parts)
             seen = [cells[j].metadata.get("pictures", ()) for j in parts]
             mine.metadata.pictures = [one for pictures in seen for one in pictures]
