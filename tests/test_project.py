@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 from PIL import Image
-from website import errata
+from website import errata, home
 
 ROOT = Path(__file__).resolve().parent.parent
 CODE = ROOT / "lessons_src"
@@ -213,6 +213,9 @@ def test_a_workflow_runs_what_exists(path):
     steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
     for step in steps:
         assert ("run" in step) != ("uses" in step)
+        assert {name.removeprefix("COURSE_").lower() for name in step.get("env", {})} <= {
+            *home.PARTS
+        }
         if "uses" in step:
             assert re.fullmatch(r"actions/[\w-]+@(v\d+|[0-9a-f]{40})", step["uses"])
             continue
@@ -233,7 +236,11 @@ def test_workflows_check_publish_and_look_ahead():
         ]
         for name, flow in found.items()
     }
-    assert runs == {"check": [".ci/run"], "links": ["make links"], "newest": ["make newest"]}
+    assert runs == {
+        "check": [".ci/run", "make book"],
+        "links": ["make links"],
+        "newest": ["make newest"],
+    }
     assert {"push", "pull_request"} <= set(triggers(found["check"]))
     for name, fields in {"links": [2, 3], "newest": [3, 4]}.items():  # any day of a month; any week
         [when] = triggers(found[name])["schedule"]
@@ -268,10 +275,11 @@ def test_the_list_of_errata_can_be_read_and_names_pages():
 
 def test_an_empty_list_of_errata_is_a_sentence():
     assert errata.read("# nothing yet") == []
-    assert errata.told([], "9.9") == (
-        "This is version 9.9. No mistake has been reported yet. That says how new the course is, "
-        "not how right."
-    )
+    none = "No mistake has been reported yet. That says how new the course is, not how right."
+    assert errata.told([], "9.9").splitlines() == ["This is version 9.9.", "", none]
+    first, *rest = errata.told([], "9.9", "https://example.org/cnn").splitlines()
+    assert first == "This is version 9.9. Its repository is at <https://example.org/cnn>."
+    assert rest == ["", none]
 
 
 def test_errata_name_who_found_them_and_come_newest_first():

@@ -36,14 +36,15 @@ def read(text):
     return sorted(mistakes, key=lambda mistake: mistake["date"], reverse=True)
 
 
-def told(mistakes, version):
-    """The list as Markdown, for the page."""
+def told(mistakes, version, repository=""):
+    """The list as Markdown, for the page; the address of the repository, if it is known."""
+    lines = [f"This is version {version}."]
+    lines[0] += f" Its repository is at <{repository}>." if repository else ""
+    lines.append("")
     if not mistakes:
-        return (
-            f"This is version {version}. No mistake has been reported yet. That says how new the "
-            "course is, not how right."
+        lines.append(
+            "No mistake has been reported yet. That says how new the course is, not how right."
         )
-    lines = [f"This is version {version}.", ""]
     for mistake in mistakes:
         thanks = f" Found by {mistake['found_by']}." if mistake["found_by"] else ""
         lines.append(
@@ -67,6 +68,6 @@ class Errata(SphinxDirective):
             raise self.error(str(problem)) from None
         version = tomllib.loads(project.read_text("utf-8"))["project"]["version"]
         shown = nodes.Element()
-        lines = told(mistakes, version).splitlines()
+        lines = told(mistakes, version, self.config.course_home.get("repository")).splitlines()
         self.state.nested_parse(StringList(lines, str(listed)), self.content_offset, shown)
         return shown.children
