@@ -5,7 +5,7 @@
   // the site writes questions.js.)
   const NEEDS = {
     "every other": ["piece", "grid", "plot", "arrays"],
-    "digit-pad": ["piece", "arrays", "network", "ink", "lenet5-varied", "lenet5"],
+    "digit-pad": ["piece", "arrays", "network", "ink", "pad", "lenet5-varied", "lenet5"],
     "network-ledger": ["piece", "grid", "plot", "arrays", "keras", "fields", "counting", "keras-code"],
     "prediction": ["piece", "predictions"],
     "answer": ["piece", "predictions"],
