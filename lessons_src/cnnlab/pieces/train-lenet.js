@@ -47,6 +47,7 @@
     reset() {
       this.worker?.terminate();
       this.worker = null;
+      this.busy = false;
       this.history = [];
       this.told = null;
       this.net = cnn.runs.start(this.settings);
@@ -63,14 +64,15 @@
 
     // So many steps in the background.
     go(steps) {
-      if (!this.worker) {
-        this.worker = cnn.runs.worker();
-        this.worker.onmessage = ({ data }) => this.#hear(data);
-        this.worker.onerror = (event) => this.piece.failed(event.message);
-        const { grey, labels } = this.piece.digits;
-        this.worker.postMessage({ digits: { grey, labels }, settings: this.settings, go: steps });
-      } else this.worker.postMessage({ go: steps });
-      this.busy = steps > 0;
+      if (steps) this.busy = true; // until the worker says that it rests
+      if (this.worker) {
+        this.worker.postMessage({ go: steps });
+        return;
+      }
+      const worker = (this.worker = cnn.runs.worker());
+      worker.onmessage = ({ data }) => { if (worker === this.worker) this.#hear(data); };
+      worker.onerror = (event) => this.piece.failed(event.message);
+      worker.postMessage({ digits: this.piece.digits, settings: this.settings, go: steps });
     }
 
     #hear(data) {
@@ -158,7 +160,7 @@
 
     // The first layer's kernels; of a dense one, whose kernels are as large as the image, the first twelve.
     #showKernels() {
-      const { piece, net } = this, { weights, count: all, rows } = net.trained[0], side = rows;
+      const { piece, net } = this, { weights, count: all, sees } = net.trained[0], side = Math.sqrt(sees);
       const many = Math.min(all, MOST_KERNELS), peak = weights.reduce((most, w) => Math.max(most, Math.abs(w)), 1e-9);
       const zoom = side === 5 ? 9 : 2, { box, caption } = this.kernels;
       const canvases = this.#canvases(box, many, () => cnn.make("canvas"));
@@ -254,8 +256,10 @@
       .mistake { text-align: center; font-size: .85rem; line-height: 1.3; }
       .mistake canvas { width: 34px; }
       .code textarea { width: 100%; font: 12.5px/1.45 ui-monospace, monospace; }
+      .how pre { max-height: 26rem; overflow: auto; margin: .3rem 0 0; padding: .4rem; border: 1px solid var(--line);
+        font: 12.5px/1.45 ui-monospace, monospace; }
       .main { min-width: 5.5em; }
-      @media print { .code { display: none; } }`;
+      @media print { .code, .how { display: none; } }`;
 
     build() {
       const { second, ...given } = this.given, usual = { ...DEFAULTS, ...given };
@@ -297,7 +301,15 @@
         + "the pen (Home, End, Page Up and Page Down: aslant), space puts it down and lifts it, Ctrl+Z or ⌘Z takes a "
         + "change back, Delete erases."));
       this.words.after(make("p", { class: "small" }, "The digits come from MNIST (LeCun, Cortes and Burges, CC BY-SA 3.0). "
-        + "All of it runs here; nothing is sent anywhere."));
+        + "All of it runs here; nothing is sent anywhere."), this.#code());
+    }
+
+    // What the worker runs, to be read.
+    #code() {
+      const { make } = cnn, text = make("pre", { tabindex: 0, "aria-label": "the code of the training" });
+      const box = make("details", { class: "how" }, make("summary", {}, "How it learns: the code that runs here"), text);
+      box.addEventListener("toggle", () => { text.textContent = cnn.training.source; });
+      return box;
     }
 
     #second(settings) {

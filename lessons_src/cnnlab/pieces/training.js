@@ -8,7 +8,7 @@
     // the loss by each value that came out, adds to the slopes by its own weights, and gives the slope by each value
     // that came in. Values are in one line, the channels of a pixel side by side, as in Keras.
 
-    // A convolution (stride 1, "valid"). A dense layer is the same, with a window as large as its image: one place.
+    // A convolution (stride 1, "valid"). A dense layer is the same where the image is a single pixel with many channels.
     // weights[((i · columns + j) · channels + k) · count + n] is what kernel n has for channel k at row i, column j.
     class Convolution {
       constructor([height, width, channels], [rows, columns], count) {
@@ -17,27 +17,38 @@
         this.sees = rows * line; // how many numbers come into one neuron
         this.out = new Float32Array(down * across * count);
         this.error = new Float32Array(height * width * channels);
-        this.active = new Int32Array(count);
+        Object.assign(this, { inked: new Float32Array(this.sees), places: new Int32Array(this.sees),
+          active: new Int32Array(count) }); // room to work in
       }
 
       forward(x) {
-        const { width, channels, rows, line, count, down, across, weights, biases, out } = this;
+        const { width, channels, rows, line, count, down, across, weights, biases, out, inked, places } = this;
         this.x = x;
         for (let r = 0, at = 0; r < down; r++) {
           for (let c = 0; c < across; c++, at += count) { // one place of the window
-            for (let n = 0; n < count; n++) out[at + n] = biases[n];
+            let many = 0; // values in it that are not 0: background is, and what did not come through ReLU
             for (let i = 0; i < rows; i++) {
               const from = ((r + i) * width + c) * channels;
               for (let k = 0; k < line; k++) {
-                const value = x[from + k], w = (i * line + k) * count;
-                if (value === 0) continue; // background, or nothing came through ReLU
-                let n = 0;
-                for (; n + 1 < count; n += 2) { // two kernels at a time: that is faster
-                  out[at + n] += value * weights[w + n];
-                  out[at + n + 1] += value * weights[w + n + 1];
-                }
-                if (n < count) out[at + n] += value * weights[w + n];
+                if (x[from + k] === 0) continue;
+                inked[many] = x[from + k];
+                places[many++] = (i * line + k) * count;
               }
+            }
+            let n = 0;
+            for (; n + 1 < count; n += 2) { // two kernels at a time: that is faster
+              let sum = biases[n], next = biases[n + 1];
+              for (let j = 0; j < many; j++) {
+                sum += inked[j] * weights[places[j] + n];
+                next += inked[j] * weights[places[j] + n + 1];
+              }
+              out[at + n] = sum;
+              out[at + n + 1] = next;
+            }
+            if (n < count) { // the last of an odd number
+              let sum = biases[n];
+              for (let j = 0; j < many; j++) sum += inked[j] * weights[places[j] + n];
+              out[at + n] = sum;
             }
           }
         }
@@ -170,7 +181,10 @@
         add(Object.assign(new Convolution(shape, [5, 5], count), { name }));
         add(new ReLU());
       };
-      const dense = (name, count) => add(Object.assign(new Convolution(shape, shape.slice(0, 2), count), { name }));
+      const dense = (name, count) => { // the values before it in one line
+        shape = [1, 1, shape.reduce((a, b) => a * b)];
+        add(Object.assign(new Convolution(shape, [1, 1], count), { name }));
+      };
       if (network !== "dense") convolution("convolution", 6);
       if (network === "lenet") {
         add(new MaxPooling(shape));
