@@ -14,11 +14,16 @@
     batch: ["batch", String],
     dropout: ["dropout", share],
     decay: ["weight decay", (value) => (value ? String(value) : "none")],
-    pixels: ["pixels", { usual: "as they are", shuffled: "shuffled, all images alike", sides: "learned left, tested right" }],
+    pixels: ["pixels",
+      { usual: "as they are", shuffled: "shuffled, all images alike", sides: "learned left, tested right" }],
     wrong: ["wrong labels", share],
   };
   const told = (name, value) => (typeof WORDS[name][1] === "function" ? WORDS[name][1](value) : WORDS[name][1][value]);
 
+  const CURVES = [ // a plot, what it shows, of the training and of the validation digits, times so much
+    ["loss", "Loss", "loss", "valLoss", 1],
+    ["accuracy", "Share that is read rightly", "accuracy", "valAccuracy", 100],
+  ];
   const MOST_MISTAKES = 18, MOST_KERNELS = 12;
 
   // Settings in the address: "digits-50_rate-0.01", and for a second run "__" and what differs there.
@@ -26,10 +31,12 @@
     .map((name) => `${name}-${settings[name]}`).join("_");
   function read(text, usual) {
     const pairs = text.split("_").filter(Boolean).map((pair) => {
-      const [name, value] = pair.split("-"), seed = name === "seed" && /^\d+$/.test(value) && Number(value);
-      return [name, name === "seed" ? (seed <= MOST_SEED ? seed : undefined) : CHOICES[name]?.find((v) => String(v) === value)];
+      const [name, value] = pair.split("-");
+      const options = Object.hasOwn(CHOICES, name) ? CHOICES[name] : [];
+      if (name !== "seed") return [name, options.find((v) => String(v) === value)];
+      return [name, /^\d+$/.test(value) && Number(value) <= MOST_SEED ? Number(value) : undefined];
     });
-    return { ...usual, ...Object.fromEntries(pairs.filter(([name, value]) => name in DEFAULTS && value !== undefined)) };
+    return { ...usual, ...Object.fromEntries(pairs.filter(([, value]) => value !== undefined)) };
   }
 
   // One run: its settings, what it shows, and the worker in which it trains.
@@ -71,7 +78,7 @@
       }
       const worker = (this.worker = cnn.runs.worker());
       worker.onmessage = ({ data }) => { if (worker === this.worker) this.#hear(data); };
-      worker.onerror = (event) => this.piece.failed(event.message);
+      worker.onerror = (event) => this.piece.failed(event.message || "it may not start workers");
       worker.postMessage({ digits: this.piece.digits, settings: this.settings, go: steps });
     }
 
@@ -85,9 +92,13 @@
 
     // ---- Reading ----
 
-    // What this network says of an image as the reader's drawing is.
+    // The reader's drawing as this run's digits are: in the middle, or shuffled like them.
+    given({ data }) {
+      return this.settings.pixels === "shuffled" ? cnn.runs.moved(data, this.way) : data;
+    }
+
     ask(image) {
-      const scores = this.net.forward(cnn.runs.moved(image.data, this.settings.pixels === "shuffled" ? this.way : [...image.data.keys()]));
+      const scores = this.net.forward(this.given(image));
       return softmax({ shape: [scores.length], data: scores }).data;
     }
 
@@ -98,7 +109,8 @@
       this.choices = make("div", { class: "controls" });
       for (const [name, options] of Object.entries(CHOICES)) {
         const own = this.at ? `${name}2` : name; // its name in the piece's state
-        const input = piece.choice(own, WORDS[name][0], String(this.settings[name]), options.map((v) => [String(v), told(name, v)]));
+        const input = piece.choice(own, WORDS[name][0], String(this.settings[name]),
+          options.map((v) => [String(v), told(name, v)]));
         this.choices.append(input.parentElement);
       }
       const plot = (yLabel, y) => new cnn.Plot({ label: "", x: [0, 1], y, xLabel: "epochs", yLabel, height: 200 });
@@ -124,8 +136,9 @@
       const { history } = this, across = width >= 540 ? Math.floor((width - 13) / 2) : width;
       const every = Math.ceil(history.length / 300);
       const shown = history.filter((_, i) => i % every === 0 || i === history.length - 1);
-      for (const [name, known, fresh, scale] of [["loss", "loss", "valLoss", 1], ["accuracy", "accuracy", "valAccuracy", 100]]) {
-        const plot = this.plots[name], points = (key) => shown.map((m) => [m.epoch, scale * m[key]]).filter(([, v]) => Number.isFinite(v));
+      for (const [name, what, known, fresh, scale] of CURVES) {
+        const plot = this.plots[name], last = history.at(-1);
+        const points = (key) => shown.filter((m) => Number.isFinite(m[key])).map((m) => [m.epoch, scale * m[key]]);
         plot.width = Math.min(across, 400);
         plot.x = [0, epochs];
         if (name === "loss") plot.y = [0, loss];
@@ -134,10 +147,9 @@
         plot.curve(points(fresh), "green", { dashed: true });
         plot.points(points(known).slice(-1), "orange", { radius: 3 });
         plot.points(points(fresh).slice(-1), "green", { radius: 3, hollow: true });
-        const last = history.at(-1), say = (v) => (name === "loss" ? cnn.short(v) : percent(v));
-        plot.describe(last ? `${name === "loss" ? "Loss" : "Share that is read rightly"} over ${cnn.short(last.epoch, 1)} epochs: `
-          + `training from ${say(history[0][known])} to ${say(last[known])}, validation from ${say(history[0][fresh])} to `
-          + `${say(last[fresh])}.` : `${name === "loss" ? "Loss" : "Share that is read rightly"} over epochs: nothing yet.`);
+        const way = (key) => [history[0], last].map((m) => (scale === 1 ? cnn.short(m[key]) : percent(m[key]))).join(" to ");
+        plot.describe(last ? `${what} over ${cnn.short(last.epoch, 1)} epochs: training from ${way(known)}, validation from `
+          + `${way(fresh)}.` : `${what} over epochs: nothing yet.`);
       }
     }
 
@@ -220,8 +232,13 @@
     // In words: how far it is. Steps are counted where it rests.
     words() {
       const last = this.history.at(-1), { steps, diverged } = this.told ?? {};
-      if (!last) return `${count(this.net.values.length)} weights by lot, seed ${this.settings.seed}. It has not learned anything.`;
-      if (diverged) return `After ${count(steps)} steps the loss is no number any more: the training has diverged. Go back to the start with a lower learning rate.`;
+      if (!last) {
+        return `${count(this.net.values.length)} weights by lot, seed ${this.settings.seed}. It has not learned anything.`;
+      }
+      if (diverged) {
+        return `After ${count(steps)} steps the loss is no number any more: the training has diverged. Go back to the `
+          + "start with a lower learning rate.";
+      }
       const when = last.epoch === 0 ? "Before the first step" : `After ${cnn.short(last.epoch, 1)} epochs`;
       return `${this.piece.training ? "" : `Step ${count(steps)}. `}${when} it reads ${percent(last.accuracy)} of the training `
         + `digits and ${percent(last.valAccuracy)} of the validation digits.`;
@@ -351,7 +368,8 @@
 
     failed(why) {
       this.training = false;
-      this.problem = `The page could not start the training in the background (${why}). A newer browser, or the course's website, can.`;
+      for (const run of this.runs) run.reset();
+      this.problem = `This page could not train in the background: ${why}. Try the course's website in a newer browser.`;
       this.update();
     }
 
@@ -455,8 +473,8 @@
       this.runsBox.classList.toggle("two", two);
       const width = two ? Math.floor((this.room - 13) / 2) : this.room;
       const epochs = Math.max(5, ...runs.map(({ history }) => history.at(-1)?.epoch ?? 0));
-      const losses = runs.flatMap(({ history }) => history.flatMap(({ loss, valLoss }) => [loss, valLoss])).filter(Number.isFinite);
-      const most = Math.min(5, Math.max(2.5, ...losses));
+      const losses = runs.flatMap(({ history }) => history.flatMap(({ loss, valLoss }) => [loss, valLoss]));
+      const most = Math.min(5, Math.max(2.5, ...losses.filter(Number.isFinite)));
       for (const run of runs) run.drawPlots(width, epochs, most);
     }
 
@@ -476,7 +494,8 @@
 
     #read() {
       const { runs, prepared } = this;
-      this.fill(this.seenBox, (i) => this.grey[Math.round(255 * prepared.data[i])]);
+      const given = runs[0].given(prepared);
+      this.fill(this.seenBox, (i) => this.grey[Math.round(255 * given[i])]);
       this.says = runs.map((run) => run.ask(prepared));
       this.result = cnn.array([10], Array.from(this.says[0]));
       this.answers.forEach(({ box, bars, title }, at) => {
