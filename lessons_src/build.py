@@ -176,6 +176,7 @@ SCRIPTS = [
     (PACKAGE / "pieces" / "keras.js", networks.keras_script),
     (PACKAGE / "pieces" / "lenet5.js", networks.lenet5_script),
     (PACKAGE / "pieces" / "lenet5-varied.js", networks.varied_script),
+    (PACKAGE / "pieces" / "digits.js", networks.digits_script),
 ]
 
 

@@ -2,7 +2,7 @@
 // <cnn-digit-pad compact> is the drawing surface and the answer alone.
 "use strict";
 {
-  const { SIZE, FINE, READY, curve, penned, longer, withoutSpecks, asMnist, imageAsMnist, asDrawn, moved } = cnn.ink;
+  const { SIZE, longer, penned, asDrawn, moved } = cnn.ink;
   const SMALL = 0.215 * SIZE; // a drawing below this, 60 px on a surface of 280, shows too little of the hand
 
   const NETWORKS = [["varied", "trained with variations"], ["lenet5", "trained on MNIST as it is"]];
@@ -20,14 +20,9 @@
     move.text = (value) => cnn.short(value) + move.unit;
   }
 
-  const KEYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1],
-    Home: [-1, -1], PageUp: [1, -1], End: [-1, 1], PageDown: [1, 1] };
-
   const best = (probabilities) => probabilities.data.indexOf(Math.max(...probabilities.data));
-  const percent = (share, digits = 1) => `${(100 * share).toFixed(digits)}\u00a0%`;
+  const { percent } = cnn;
   const times = (shape) => shape.join(" × ");
-
-  const ready = (digit) => ({ strokes: READY[digit].map(curve), ready: digit });
 
   // How many lines and columns show a vector of n numbers: full lines, if that can be.
   function lines(n) {
@@ -38,17 +33,9 @@
     return [Math.ceil(n / columns), columns];
   }
 
-  class DigitPad extends cnn.Piece {
+  class DigitPad extends cnn.DrawnPiece {
     static title = "A network reads your digit";
-    static style = `
-      .surface { position: relative; width: 280px; max-width: 100%; }
-      canvas { display: block; image-rendering: pixelated; }
-      .pad { width: 100%; height: auto; border: 1px solid var(--line); touch-action: none; cursor: crosshair;
-        image-rendering: auto; }
-      .pen { position: absolute; width: 17px; height: 17px; margin: -8px; border: 2.5px dashed var(--orange);
-        border-radius: 50%; pointer-events: none; display: none; }
-      .pen.down { border-style: solid; background: var(--orange); }
-      .pad:focus + .pen { display: block; }
+    static style = cnn.DrawnPiece.style + `
       .seen { width: 142px; border: 1px solid var(--line); }
       @container (max-width: 480px) { .seen { width: 86px; } }
       .answer { flex: 1 1 150px; max-width: 320px; }
@@ -60,14 +47,6 @@
       .compact .stage:has(.pad:focus-visible) + #keys { display: block; }
       @container (max-width: 400px) { .compact .surface { width: 206px; } }
       @container (max-width: 340px) { .compact .surface { width: 264px; } }
-      .answer table { width: 100%; }
-      .answer th { font-weight: 400; text-align: left; padding-right: .4rem; white-space: nowrap; }
-      .answer td { padding: 0; height: 1.45rem; }
-      .answer td:nth-child(2) { width: 100%; }
-      .answer td:last-child { padding-left: .4rem; text-align: right; white-space: nowrap; }
-      .answer tr.best { font-weight: 700; }
-      .bar { height: .85rem; min-width: 1px; background: var(--line); }
-      tr.best .bar { background: var(--blue); }
       figcaption span { white-space: nowrap; }
       .small, figcaption { font-size: .85rem; color: var(--soft); margin: .2rem 0 .4rem; }
       .words { min-height: 3em; }
@@ -98,14 +77,12 @@
       Object.assign(this.state, { trained: NETWORKS[0][0], centred: true });
       if (!compact) this.choice("ready", "start from", "3", [["own", "your own"], ..."0123456789"]);
       if (!compact && !network) this.choice("trained", "network", this.state.trained, NETWORKS);
-      this.button("erase", () => this.#change({ strokes: [] }));
-      this.back = this.button("undo", () => this.#undo());
+      this.button("erase", () => this.change({ strokes: [] }));
+      this.back = this.button("undo", () => this.undo());
       if (!compact) {
         this.tick("centred", "centre and scale as MNIST does", true);
         this.button("put back", () => this.#putBack());
       }
-      this.at = [SIZE / 2, SIZE / 2]; // the pen, in pixels
-      this.down = false;
       this.#layOutPad();
       this.#layOutMoves();
       this.layers = cnn.make("div");
@@ -122,9 +99,7 @@
         note("Before the network sees your drawing, it is made like the digits of MNIST: its strokes are scaled to fit "
           + "into 20 × 20 pixels and drawn with a pen of one width, with their centre of mass in the middle of "
           + "28 × 28. Shift, zoom and turn come after that. The ready digits are drawn by code; none is from MNIST."));
-      this.past = []; // what was drawn before each change
-      this.drawn = image ? { strokes: [], image, ready: "own" } : ready("3");
-      this.#show();
+      this.begin(image ? { strokes: [], image, ready: "own" } : cnn.DrawnPiece.ready("3"));
     }
 
     // In a notebook, the weights may come with a later script than this element.
@@ -138,32 +113,22 @@
     leave() {
       document.removeEventListener("cnn-network", this.#networkCame);
       this.away = true;
-      this.pressed = this.down = false; // the pen is lifted, and nobody tells
-      cancelAnimationFrame(this.waiting);
+      this.lift(); // nobody tells
       clearTimeout(this.timer);
     }
 
     #layOutPad() {
-      const { make } = cnn, n = SIZE * FINE;
-      this.pad = make("canvas", { class: "pad", width: n, height: n, tabindex: 0, role: "application",
-        "aria-label": "drawing surface", "aria-describedby": "keys" });
-      this.pen = make("div", { class: "pen" });
+      const { make } = cnn, surface = this.surface("keys");
       this.seenBox = make("canvas", { class: "seen", width: SIZE, height: SIZE, role: "img",
         "aria-label": "the image that the network sees, 28 × 28 pixels" });
       this.about = make("p");
-      this.bars = make("table", { "aria-label": "probabilities" });
-      const surface = make("div", { class: "surface" }, this.pad, this.pen);
-      if (this.compact) this.stage.append(surface, make("div", { class: "answer" }, this.bars));
+      this.bars = new cnn.Bars("probabilities");
+      if (this.compact) this.stage.append(surface, make("div", { class: "answer" }, this.bars.element));
       else this.stage.append(
         make("div", {}, make("p", {}, "draw here"), surface),
         make("div", {}, make("p", {}, "the network sees"), this.seenBox),
-        make("div", { class: "answer" }, this.about, this.bars),
+        make("div", { class: "answer" }, this.about, this.bars.element),
       );
-      this.pad.addEventListener("pointerdown", (event) => this.#press(event));
-      this.pad.addEventListener("pointermove", (event) => this.#drag(event));
-      for (const end of ["pointerup", "pointercancel"]) this.pad.addEventListener(end, () => this.#release());
-      this.pad.addEventListener("keydown", (event) => this.#key(event));
-      this.pad.addEventListener("blur", () => this.pen.classList.toggle("down", (this.down = false)));
     }
 
     // A slider for each move, and under it what the network says at every place of the slider.
@@ -187,116 +152,14 @@
       }
     }
 
-    // ---- Drawing
-
     changed(name) {
-      if (name === "ready" && this.state.ready !== "own") this.#change(ready(this.state.ready));
+      if (name === "ready" && this.state.ready !== "own") this.change(cnn.DrawnPiece.ready(this.state.ready));
       if (name === "trained") this.network = this.prepared = null;
-    }
-
-    // Something else is drawn: {strokes, image: rows of numbers instead of strokes, ready: which ready digit it is}.
-    #change(drawn) {
-      this.past.push(this.drawn);
-      this.drawn = { ready: "own", ...drawn };
-      this.#show();
-    }
-
-    #undo() {
-      if (!this.past.length) return;
-      this.drawn = this.past.pop();
-      this.pressed = this.down = false;
-      this.#show();
-    }
-
-    #show() {
-      this.stroke = this.prepared = null;
-      this.set("ready", this.drawn.ready);
-    }
-
-    // The pen draws from one place to another. The reader's first stroke clears what stood there before.
-    #line(from, to) {
-      if (!this.stroke) {
-        const { strokes, image, ready } = this.drawn, stroke = [from];
-        this.#change({ strokes: ready === "own" && !image ? [...strokes, stroke] : [stroke] });
-        this.stroke = stroke;
-      }
-      const [x, y] = this.stroke.at(-1);
-      if (Math.hypot(to[0] - x, to[1] - y) > 0.1) this.stroke.push(to);
-      this.prepared = null;
     }
 
     #putBack() {
       this.set("centred", true);
       for (const [name, { rest }] of Object.entries(MOVES)) this.set(name, rest);
-    }
-
-    // Start from an image, rows of 28 × 28 numbers from 0 to 1.
-    paste(image) {
-      this.#change({ strokes: [], image });
-    }
-
-    #place(event) {
-      const box = this.pad.getBoundingClientRect();
-      return [((event.clientX - box.left) / box.width) * SIZE, ((event.clientY - box.top) / box.height) * SIZE];
-    }
-
-    #press(event) {
-      if (!event.isPrimary || event.button !== 0) return;
-      this.pad.setPointerCapture(event.pointerId);
-      this.pressed = true;
-      clearTimeout(this.timer); // the strips can wait
-      this.at = this.#place(event);
-      this.stroke = null;
-      this.#line(this.at, this.at);
-      this.#soon();
-    }
-
-    #drag(event) {
-      if (!this.pressed || !event.isPrimary) return;
-      const passed = event.getCoalescedEvents?.() ?? [];
-      for (const each of passed.length ? passed : [event]) {
-        const place = this.#place(each);
-        this.#line(this.at, place);
-        this.at = place;
-      }
-      this.#soon();
-    }
-
-    #release() {
-      if (!this.pressed) return;
-      this.pressed = false;
-      this.stroke = null;
-      this.update();
-    }
-
-    // However fast the pen moves: once for each picture on the screen.
-    #soon() {
-      this.waiting ??= requestAnimationFrame(() => this.update());
-    }
-
-    #key(event) {
-      const undo = (event.ctrlKey || event.metaKey) && !event.shiftKey && event.key.toLowerCase() === "z";
-      if (!undo && (event.ctrlKey || event.altKey || event.metaKey)) return;
-      const step = KEYS[event.key], inside = (v) => Math.min(SIZE - 0.5, Math.max(0.5, v));
-      const from = [Math.floor(this.at[0]) + 0.5, Math.floor(this.at[1]) + 0.5].map(inside); // a pixel's middle
-      if (step) {
-        this.at = [inside(from[0] + step[0]), inside(from[1] + step[1])];
-        if (this.down) this.#line(from, this.at);
-      } else if (event.key === " ") {
-        this.at = from;
-        this.down = !this.down;
-        this.stroke = null;
-        if (this.down) this.#line(from, from);
-      } else if (undo) {
-        this.#undo();
-      } else if (event.key === "Delete" || event.key === "Backspace") {
-        this.#change({ strokes: [] });
-      } else return;
-      event.preventDefault();
-      const [column, row] = this.at.map((v) => Math.floor(v) + 1);
-      this.penSays = `Pen ${this.down ? "down" : "up"}, column ${column}, row ${row}. `;
-      this.update();
-      this.penSays = "";
     }
 
     // ---- Reading
@@ -326,32 +189,21 @@
     }
 
     update() {
-      if (this.waiting) cancelAnimationFrame(this.waiting);
-      this.waiting = null;
+      this.drawnAnew();
       this.back.disabled = !this.past.length;
       if (!this.network && !this.#start()) return this.say("The network is being loaded.");
-      if (!this.prepared) this.#prepare(); // the drawing has changed
+      if (!this.prepared) { // the drawing has changed
+        this.prepare();
+        this.usual = this.#ask(this.prepared);
+      }
       const alone = this.state.centred && Object.entries(MOVES).every(([name, { rest }]) => this.state[name] === rest);
       this.seen = alone ? this.prepared : moved(this.#base(), this.state);
       const { outputs, probabilities } = alone ? this.usual : this.#ask(this.seen);
       Object.assign(this, { alone, outputs, result: probabilities });
       this.#paint();
-      this.#showBars();
+      this.bars.show(this.result.data, { labels: this.labels, digits: this.compact ? 0 : 1 });
       this.#tell();
       if (!this.compact) this.#survey();
-    }
-
-    #prepare() {
-      const { strokes, image } = this.drawn, n = SIZE * FINE;
-      this.kept = withoutSpecks(strokes);
-      this.drawing = penned(strokes);
-      if (image) { // each of its pixels fills 4 × 4 cells
-        this.drawing.data.forEach((_, at, cells) => {
-          cells[at] = image[Math.floor(at / n / FINE)][Math.floor((at % n) / FINE)];
-        });
-      }
-      this.prepared = image ? imageAsMnist(this.drawing) : asMnist(this.kept);
-      this.usual = this.#ask(this.prepared);
     }
 
     // The image that is then shifted, zoomed and turned.
@@ -359,38 +211,9 @@
       return this.state.centred ? this.prepared : asDrawn(this.drawn.image ? this.drawing : penned(this.kept));
     }
 
-    // Colours from −1 (blue) over 0 (paper) to 1 (orange), and from 0 (black) to 1 (white).
-    #palette() {
-      const names = ["blue", "orange", "paper", "ink"].map((name) => this.colour(name));
-      if (this.painted === String(names)) return;
-      this.painted = String(names);
-      const [blue, orange, paper, ink] = names.map((name) => cnn.rgba(name).slice(0, 3));
-      const mix = (a, b, t) => { // a colour as canvases keep it: one number of four bytes
-        const [r, g, blue] = a.map((v, i) => Math.round(v + t * (b[i] - v)));
-        return 0xff000000 + blue * 0x10000 + g * 0x100 + r;
-      };
-      const shades = Array.from({ length: 256 }, (_, i) => i / 255);
-      this.signed = [...shades.map((t) => mix(blue, paper, t)), ...shades.map((t) => mix(paper, orange, t))];
-      this.grey = shades.map((t) => (this.dark ? mix(paper, ink, t) : mix(ink, paper, t)));
-    }
-
-    // Numbers into a canvas, one pixel each; `shade(i)` is the colour of number i.
-    #fill(canvas, shade) {
-      const brush = canvas.getContext("2d");
-      canvas.picture ??= brush.createImageData(canvas.width, canvas.height);
-      const colours = new Uint32Array(canvas.picture.data.buffer);
-      for (let i = 0; i < colours.length; i++) colours[i] = shade(i);
-      brush.putImageData(canvas.picture, 0, 0);
-    }
-
     #paint() {
-      this.#palette();
-      const grey = (image) => (i) => this.grey[Math.round(255 * image.data[i])];
-      this.#fill(this.pad, grey(this.drawing));
-      if (!this.compact) this.#fill(this.seenBox, grey(this.seen));
-      this.pen.style.left = `${(100 * this.at[0]) / SIZE}%`;
-      this.pen.style.top = `${(100 * this.at[1]) / SIZE}%`;
-      this.pen.classList.toggle("down", this.down);
+      this.paintPad();
+      if (!this.compact) this.fill(this.seenBox, (i) => this.grey[Math.round(255 * this.seen.data[i])]);
       if (this.compact) return;
       this.figures ??= this.network.layers.map((layer, k) => this.#layOutLayer(layer, this.outputs[k]));
       this.figures.forEach((figure, k) => this.#paintLayer(figure, this.outputs[k]));
@@ -424,7 +247,7 @@
       for (const v of data) [low, high] = [Math.min(low, v), Math.max(high, v)];
       const peak = Math.max(-low, high, 1e-9), { canvases, range, maps, title } = figure;
       const colour = (v = 0) => this.signed[(v < 0 ? 255 : 256) + Math.round((255 * v) / peak)];
-      canvases.forEach((canvas, k) => this.#fill(canvas, (i) => colour(data[i * canvases.length + k])));
+      canvases.forEach((canvas, k) => this.fill(canvas, (i) => colour(data[i * canvases.length + k])));
       const told = (v) => cnn.short(v, 2, 1e-3 * peak);
       range.textContent = `${told(low)} to ${told(high)}`;
       maps.setAttribute("aria-label", `${title}: from ${range.textContent}`);
@@ -432,24 +255,6 @@
 
     #name(k) {
       return this.labels ? `${k} (${this.labels[k]})` : String(k);
-    }
-
-    #showBars() {
-      const { data } = this.result, winner = best(this.result);
-      if (!this.rows) {
-        this.rows = Array.from(data, (_, k) => {
-          const { make } = cnn, bar = make("div", { class: "bar" }), number = make("td");
-          const head = make("th", { scope: "row" }, `${k} ${this.labels?.[k] ?? ""}`);
-          const row = make("tr", {}, head, make("td", {}, bar), number);
-          return { row, bar, number };
-        });
-        this.bars.append(cnn.make("tbody", {}, ...this.rows.map(({ row }) => row)));
-      }
-      this.rows.forEach(({ row, bar, number }, k) => {
-        row.classList.toggle("best", k === winner);
-        bar.style.width = `${100 * data[k]}%`;
-        number.textContent = percent(data[k], this.compact ? 0 : 1);
-      });
     }
 
     #tell() {

@@ -127,6 +127,57 @@ def dropout_view(*, activations=None, rate=0.5, training=True):
     return given
 
 
+# What train-lenet lets the reader choose. runs.js knows the same options.
+TRAINING = {
+    "digits": (50, 100, 200, 500, 1000, 2000),
+    "network": ("dense", "shared", "lenet"),
+    "rule": ("sgd", "momentum", "adam"),
+    "rate": (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1),
+    "batch": (1, 10, 50, 200),
+    "dropout": (0, 0.2, 0.5, 0.8),
+    "decay": (0, 0.1, 0.3, 1, 3),
+    "pixels": ("usual", "shuffled", "sides"),
+    "wrong": (0, 0.1, 0.2, 0.5, 1),
+}
+
+
+def train_lenet(
+    *,
+    digits=2000,
+    network="lenet",
+    rule="adam",
+    rate=0.003,
+    batch=50,
+    dropout=0,
+    decay=0,
+    pixels="usual",
+    wrong=0,
+    seed=1,
+    second=None,
+):
+    """How many `digits` to learn from; the `network`: "dense", "shared" windows or "lenet"; the
+    `rule`, "sgd", "momentum" or "adam", and its `rate`; the `batch`; `dropout` before the last
+    layer; weight `decay` as Keras's optimizers have it; `pixels` "usual", "shuffled" or "sides"
+    (learned 4 pixels left, validated 4 pixels right); the share of `wrong` labels; a `seed` from 0
+    to 999. For each, the page knows a few options: see `TRAINING`. `second` is a dict of what is
+    different in a second run beside the first, such as {"dropout": 0.5}."""
+    chosen = {"digits": digits, "network": network, "rule": rule, "rate": rate, "batch": batch}
+    chosen |= {"dropout": dropout, "decay": decay, "pixels": pixels, "wrong": wrong}
+    given = {name: option(value, name, TRAINING[name]) for name, value in chosen.items()}
+    given["seed"] = whole(seed, "seed", 999)
+    if second is not None:
+        if not isinstance(second, dict) or not set(second) <= set(TRAINING):
+            raise ValueError(
+                f"second must be a dict of settings that are different in the second run, some of "
+                f"{', '.join(TRAINING)}, got {brief(second)}."
+            )
+        given["second"] = {
+            name: option(value, f'second["{name}"]', TRAINING[name])
+            for name, value in second.items()
+        }
+    return given
+
+
 # ---- One argument, as JSON can hold it; or a ValueError that names it
 
 
@@ -135,6 +186,21 @@ def one_of(value, name, *options):
         *first, last = [f'"{option}"' for option in options]
         raise ValueError(f"{name} must be {', '.join(first)} or {last}, got {brief(value)}.")
     return value
+
+
+def option(value, name, options):
+    """One of the options: a text, or a number of any kind that equals it."""
+    if isinstance(options[0], str):
+        return one_of(value, name, *options)
+    try:
+        equal = [o for o in options if not isinstance(value, bool) and bool(o == value)]
+    except (TypeError, ValueError, OverflowError):
+        equal = []
+    if not equal:
+        raise ValueError(
+            f"{name} must be one of {', '.join(map(str, options))}, got {brief(value)}."
+        )
+    return equal[0]
 
 
 def whole(value, name, most):

@@ -5,7 +5,8 @@
   // the site writes questions.js.)
   const NEEDS = {
     "every other": ["piece", "grid", "plot", "arrays"],
-    "digit-pad": ["piece", "arrays", "network", "ink", "lenet5-varied", "lenet5"],
+    "digit-pad": ["piece", "arrays", "network", "ink", "pad", "lenet5-varied", "lenet5"],
+    "train-lenet": ["piece", "plot", "arrays", "network", "ink", "pad", "training", "runs", "digits"],
     "network-ledger": ["piece", "grid", "plot", "arrays", "keras", "fields", "counting", "keras-code"],
     "prediction": ["piece", "predictions"],
     "answer": ["piece", "predictions"],
@@ -13,7 +14,7 @@
     "your-predictions": ["piece", "plot", "predictions", "calibration", "questions"]
   };
   // On a page, these come only when a piece asks for them: cnn.load(name).
-  const LATER = ["lenet5"];
+  const LATER = ["lenet5", "digits"];
   const here = document.currentScript.src.replace(/load\.js.*$/, "");
   const loaded = new Set([...document.scripts].map(({ src }) => src.replace(/.*\/|\.js.*$/g, ""))); // by the page itself
   const load = (name) => {

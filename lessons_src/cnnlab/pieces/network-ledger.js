@@ -472,21 +472,9 @@
 
     // ---- The code ----
     #codeBox() {
-      this.code = cnn.make("textarea", { readonly: "", wrap: "off", spellcheck: "false", "aria-label": "Keras code" });
-      const details = cnn.make("details", {}, cnn.make("summary", {}, "Keras code"), this.code);
-      const copy = cnn.make("button", { type: "button" }, "copy as Keras code");
-      copy.addEventListener("click", async () => {
-        try {
-          await navigator.clipboard.writeText(this.code.value);
-          this.say(`Copied: ${this.stack.length} layers as Keras code.`);
-        } catch { // no clipboard here, or no permission
-          details.open = true;
-          this.code.focus();
-          this.code.select();
-          this.say("This browser did not let us copy. The code is marked below: copy it with Ctrl+C or ⌘C.");
-        }
-      });
-      return cnn.make("div", { class: "code" }, copy, details);
+      const { code, element } = cnn.codeBox(this, () => `${this.stack.length} layers as Keras code.`);
+      this.code = code;
+      return element;
     }
 
     // ---- After every change ----

@@ -216,6 +216,25 @@ globalThis.cnn ??= {};
     }
   }
 
+  // A box with code to copy, closed at first. `told()` says what has been copied.
+  function codeBox(piece, told) {
+    const code = make("textarea", { readonly: "", wrap: "off", spellcheck: "false", "aria-label": "Keras code" });
+    const details = make("details", {}, make("summary", {}, "Keras code"), code);
+    const copy = make("button", { type: "button" }, "copy as Keras code");
+    copy.addEventListener("click", async () => {
+      try {
+        await navigator.clipboard.writeText(code.value);
+        piece.say(`Copied: ${told()}`);
+      } catch { // no clipboard here, or no permission
+        details.open = true;
+        code.focus();
+        code.select();
+        piece.say("This browser did not let us copy. The code is marked below: copy it with Ctrl+C or ⌘C.");
+      }
+    });
+    return { code, element: make("div", { class: "code" }, copy, details) };
+  }
+
   // An HTML or SVG element: make("p", {class: "x"}, "text", child).
   const SVG = new Set(["svg", "g", "path", "circle", "line", "rect", "text", "polyline", "title"]);
   function make(tag, attributes = {}, ...children) {
@@ -321,5 +340,5 @@ globalThis.cnn ??= {};
     if (!customElements.get(`cnn-${name}`)) customElements.define(`cnn-${name}`, piece);
   }
 
-  Object.assign(cnn, { Piece, make, rgba, short, full, equals, random, inline, define });
+  Object.assign(cnn, { Piece, codeBox, make, rgba, short, full, equals, random, inline, define });
 }
