@@ -61,7 +61,7 @@ def pixels(picture):
 def texts(picture):
     """All that can be read in a picture."""
     drawn = [node.text for plot in plots(picture) for node in plot.iter() if node.text]
-    return " ".join([*drawn, seen(picture).get_text(" ")])
+    return " ".join([*drawn, seen(picture).find(class_="cnn-figure").get_text(" ")])
 
 
 def check(picture, *words):
@@ -75,6 +75,15 @@ def check(picture, *words):
         assert int(image["width"]) and int(image["height"])  # so that nothing jumps
     for word in words:
         assert str(word) in picture.alt
+
+
+def test_a_notebook_shows_the_words_and_the_site_leaves_them_out(monkeypatch):
+    """In a notebook nobody but a screen reader would meet the alt text otherwise."""
+    pictures = np.zeros((2, 4, 4))
+    words = seen(images(pictures, alt="Black < white.")).select_one("div.cnn-figure + details")
+    assert words.summary.get_text() == "In words" and "Black < white." in words.get_text()
+    monkeypatch.setenv("CNNLAB_SITE", "1")
+    assert not seen(images(pictures, alt="Black < white.")).details
 
 
 ROWS = {"MLP": {"moved": [0.25, 0.5, 0.75]}, "CNN": {"moved": [0.9, 0.9, 0.9]}}

@@ -9,6 +9,7 @@ number is orange above 0, blue below, and the colour of the paper at 0.
 """
 
 import io
+import os
 import re
 import textwrap
 from base64 import b64encode
@@ -97,11 +98,18 @@ class Picture(Shown):
             f'style="{_CARD}">{key}'
             f'<div class="cnn-panels" style="{grid}">{"".join(cells)}</div>{source}</div>'
         )
-        super().__init__(html, alt)
+        super().__init__(html + _in_words(alt), alt)
 
     @property
     def alt(self):
         return self.words
+
+
+def _in_words(alt):
+    """The alt text below a figure, for all to open; the website has captions, and leaves it out."""
+    if os.environ.get("CNNLAB_SITE"):
+        return ""
+    return f"\n<details><summary>In words</summary>{escape(alt)}</details>"
 
 
 # In a notebook, a figure is a white card: its theme is not known there. The website undoes this.
