@@ -99,10 +99,11 @@ def test_every_notebook_of_the_site_fetches_the_course_first():
     notebooks = sorted(site.rglob("*.ipynb"))
     assert len(notebooks) > 15
     for path in notebooks:
-        cells = nbformat.read(path, as_version=4).cells
-        first = next(cell.source for cell in cells if cell.cell_type == "code")
-        assert first == first_cell(), path.name
-        assert len(first.splitlines()) < 10
+        code = [c.source for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
+        text = "\n".join(code).replace("from cnnlab.check import check; check()", "")
+        assert (code[0] == first_cell()) == ("import cnnlab" in text or "from cnnlab" in text)
+        assert code[0] == first_cell() or path.name.startswith(("01-conv", "02-dense", "03-count"))
+    assert len(first_cell().splitlines()) < 10
 
 
 # --- From the wheel ---

@@ -19,6 +19,8 @@ LIST = re.compile(r"```\{bibliography\}\n.*?```", re.DOTALL)
 CITATION = re.compile(r"\{cite:(t|p)\}`([^`]+)`")
 SAID = re.compile(r"\{\{cite:t\}\}`([^`]+)`")  # in a sentence that a cell computes
 PIECE = re.compile(r"<cnn-([a-z-]+)[^>]*>\n.*?\n</cnn-\1>", re.DOTALL)
+# Three assignments use the course only to check themselves at the end, and are graded without it.
+USES = re.compile(r"^(?:from|import) cnnlab\b(?!\.check)", re.M)
 SHOW = """# A live piece: run this cell.
 from cnnlab import pieces
 
@@ -35,7 +37,8 @@ def for_jupyter(path, book, *, course=None, lone=False, site=""):
     Args:
         path: where it is, in the folder `book` or below.
         book: the folder with references.bib; where that is missing, citations are names already.
-        course: where pip finds the course, for a notebook's first cell; None leaves that cell.
+        course: where pip finds the course, for the first cell of a notebook that uses it; None
+            leaves that cell as it is.
         lone: whether no other page will lie beside the notebook.
         site: the address of the website, to which the links of a lone notebook lead. Without one,
             an assignment's become words, and a chapter's stay: chapters are taken together, too.
@@ -46,7 +49,9 @@ def for_jupyter(path, book, *, course=None, lone=False, site=""):
     if path.suffix == ".md":
         return ways.prepared(text)
     notebook = nbformat.reads(without_outputs(text), as_version=4)
-    notebook.cells = fetching(laid_out(notebook.cells), course)
+    cells = laid_out(notebook.cells)
+    needs = any(USES.search(cell.source) for cell in cells if cell.cell_type == "code")
+    notebook.cells = fetching(cells, course if needs else None)
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             cell.source = ways.prepared(cell.source)
