@@ -372,7 +372,8 @@ class Interpreter:
 
     def _reply(self, message, seconds):
         """The interpreter's answer to a message, or None if it takes longer."""
-        clock = Stopwatch(self)
+        # For a moment plain time will do: to account for other work takes time itself.
+        clock = Stopwatch(*([self] if seconds > WATCHED else []))
         while (left := seconds - clock.seconds()) > 0:
             try:
                 reply = self.client.get_shell_msg(timeout=min(left, WATCHED))
