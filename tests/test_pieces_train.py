@@ -348,13 +348,18 @@ def test_a_notebook_keeps_its_own_address(open_piece):
 
 
 TELL = """<script>
-addEventListener("DOMContentLoaded", () => setTimeout(async () => {
+addEventListener("DOMContentLoaded", async () => {
     const piece = document.querySelector("cnn-train-lenet");
-    [...piece.shadowRoot.querySelectorAll("button")].find((b) => b.textContent === "train").click();
-    while (!(piece.runs[0].epoch >= 10)) await new Promise((done) => setTimeout(done, 50));
-    const run = piece.runs[0], text = JSON.stringify([run.told.steps, run.history]);
-    await fetch("told", { method: "POST", body: text });
-}, 500));
+    const until = async (holds) => {
+        while (!holds()) await new Promise((done) => setTimeout(done, 50));
+    };
+    await until(() => piece.shadowRoot);
+    const buttons = [...piece.shadowRoot.querySelectorAll("button")];
+    buttons.find((button) => button.textContent === "train").click();
+    await until(() => piece.runs[0].epoch >= 10);
+    const { told, history } = piece.runs[0];
+    await fetch("told", { method: "POST", body: JSON.stringify([told.steps, history]) });
+});
 </script>"""
 
 
