@@ -24,12 +24,12 @@ def main():
             if name == COMPACT:
                 html = html.replace(f"<cnn-{piece}", f"<cnn-{piece} compact", 1)
             page.set_content(f"<body style='background: #fff'>{html}")
-            if name == "train-lenet":  # learns first, so that there is something to see
-                page.get_by_role("button", name="train").click()
-                learned = f"document.querySelector('cnn-{name}').runs[0].epoch >= 4"
-                page.wait_for_function(learned, timeout=600_000)
-                page.get_by_role("button", name="pause").click()
-                page.wait_for_function("!document.querySelector('cnn-train-lenet').runs[0].busy")
+            if name == "train-lenet":  # learns for four epochs, so that there is something to see
+                page.get_by_role("button", name="one step").click()
+                run = f"document.querySelector('cnn-{name}').runs[0]"
+                page.wait_for_function(f"{run}.told")
+                page.evaluate(f"{run}.go(159)")
+                page.wait_for_function(f"{run}.told.steps === 160", timeout=600_000)
             page.locator(f"cnn-{piece} section").screenshot(path=FOLDER / f"{name}.png")
 
 

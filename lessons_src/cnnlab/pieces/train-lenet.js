@@ -24,7 +24,7 @@
     ["loss", "Loss", "loss", "valLoss", 1],
     ["accuracy", "Share that is read rightly", "accuracy", "valAccuracy", 100],
   ];
-  const MOST_MISTAKES = 18, MOST_KERNELS = 12;
+  const MOST_MISTAKES = 16, MOST_KERNELS = 12;
 
   // Settings in the address: "digits-50_rate-0.01", and for a second run "__" and what differs there.
   const written = (settings, usual) => Object.keys(usual).filter((name) => settings[name] !== usual[name])
