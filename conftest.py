@@ -3,9 +3,7 @@
 from xdist.scheduler import LoadFileScheduling
 
 # Their tests are long and need nothing from each other.
-SHARED = {
-    f"tests/test_{name}.py" for name in ("lone", "pieces_drawings", "readers", "reproduce", "site")
-}
+SHARED = {f"tests/test_{name}.py" for name in ("pieces_drawings", "readers", "reproduce", "site")}
 
 
 class Scheduling(LoadFileScheduling):

@@ -22,14 +22,6 @@ ROOT = Path(__file__).resolve().parent.parent
 CHAPTERS = ["08-lenet-mnist", "09-lenet-cifar10", "10-overfitting", "appendix-sources-checked"]
 
 
-@pytest.fixture(scope="module")
-def packed(tmp_path_factory):
-    """The archive, as the site has it."""
-    target = tmp_path_factory.mktemp("site") / "course.zip"
-    archive.archive(ROOT, target)
-    return target
-
-
 @pytest.fixture
 def python(tmp_path):
     """A Python of its own with all libraries and without the course."""
@@ -67,17 +59,29 @@ def first_cell(course=ARCHIVE):
 WHERE = "import cnnlab.records as r; print(r.__file__, len(r.records('S8')[0]['epochs']))"
 
 
-def test_the_first_cell_installs_the_course_from_its_site_and_says_so(python, packed, tmp_path):
-    with served(packed.parent) as site:
-        course = f"{site}/course.zip"
-        status, said, _ = run(python, "-c", first_cell(course), folder=tmp_path)
-    assert (status, said) == (
-        0,
-        f"The course was missing here. Now it is installed, from {course}.\n",
-    )
-    status, said, problems = run(python, "-c", WHERE, folder=tmp_path)
-    assert status == 0 and said.startswith(str(tmp_path / "venv")), problems
-    assert run(python, "-c", first_cell(course), folder=tmp_path) == (0, "", "")
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """(A Python, where it has the course from, what was said): the first cell has been run in it.
+
+    pip makes a wheel of the archive and installs that. Nothing of the checkout is there.
+    """
+    site, folder = (tmp_path_factory.mktemp(name) for name in ("site", "installed"))
+    archive.archive(ROOT, site / "course.zip")
+    python = without_course(folder / "venv")
+    with served(site) as address:
+        course = f"{address}/course.zip"
+        status, said, problem = run(python, "-c", first_cell(course), folder=folder)
+    assert status == 0, problem
+    return python, course, said
+
+
+def test_the_first_cell_installs_the_course_from_its_site_and_says_so(installed):
+    python, course, said = installed
+    folder = python.parent
+    assert said == f"The course was missing here. Now it is installed, from {course}.\n"
+    status, said, problems = run(python, "-c", WHERE, folder=folder)
+    assert status == 0 and said.startswith(str(python.parents[1])), problems
+    assert run(python, "-c", first_cell(course), folder=folder) == (0, "", "")
 
 
 def test_the_first_cell_says_what_to_do_where_it_cannot_know_where_the_course_is(python, tmp_path):
@@ -109,19 +113,6 @@ def test_every_notebook_of_the_site_fetches_the_course_first():
 # --- From the wheel ---
 
 
-@pytest.fixture(scope="module")
-def installed(packed, tmp_path_factory):
-    """A Python with the course, as the first cell installs it from the archive beside it."""
-    folder = tmp_path_factory.mktemp("installed")
-    python = without_course(folder / "venv")
-    shutil.copy(packed, folder)
-    status, said, problem = run(python, "-c", first_cell(), folder=folder)
-    assert status == 0 and "installed, from ./course.zip" in said, problem
-    status, said, problem = run(python, "-c", WHERE, folder=folder)
-    assert said.startswith(str(folder)), problem
-    return python
-
-
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_a_chapter_that_reads_records_runs_from_the_wheel_in_an_empty_folder(
     installed, name, tmp_path
@@ -130,7 +121,7 @@ def test_a_chapter_that_reads_records_runs_from_the_wheel_in_an_empty_folder(
     shutil.copy(ROOT / "conftest.py", tmp_path)
     compare = ["-m", "pytest", "-q", "--nbval", "--nbval-current-env", "-p", "no:cacheprovider"]
     sample = {"CNNLAB_TIER": "sample", "CUDA_VISIBLE_DEVICES": "-1"}
-    status, said, _ = run(installed, *compare, f"{name}.ipynb", folder=tmp_path, **sample)
+    status, said, _ = run(installed[0], *compare, f"{name}.ipynb", folder=tmp_path, **sample)
     assert status == 0, said
     cells = nbformat.read(tmp_path / f"{name}.ipynb", as_version=4).cells
     assert f"{sum(cell.cell_type == 'code' for cell in cells)} passed" in said
