@@ -2103,6 +2103,8 @@ def test_a_stopped_run_writes_the_tables_of_what_is_done(small, tmp_path, sent):
         process = subprocess.Popen(
             command(small, tmp_path / "in", tmp_path / "out", "--jobs", "1"),
             env=environment() | {"TMPDIR": str(tmp_path)}, stdout=said, stderr=said,
+            # Tests that run in the background are deaf to Ctrl-C, and so would this one be.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )  # fmt: skip
         while process.poll() is None and "1 of 2" not in (tmp_path / "said").read_text():
             time.sleep(0.2)
