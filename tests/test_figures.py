@@ -230,6 +230,12 @@ def test_one_image_is_no_plural():
     check(images(RANDOM((1, 8, 8))), "1 grey image of 8 × 8 pixels. From this page.")
 
 
+@pytest.mark.parametrize("count, few", [(5, 3), (15, 5)])
+def test_rows_of_five_maps_stay_rows_on_a_phone(count, few):
+    picture = figures.maps([np.eye(3)] * count, ["one"] * count, alt="ones", columns=5)
+    assert f"--few: {few};" in picture._repr_html_()
+
+
 @pytest.mark.parametrize("columns, few", [(8, 4), (10, 5), (6, 3), (4, 4), (1, 1), (7, 3)])
 def test_on_a_phone_a_row_of_images_becomes_whole_rows_where_it_can(columns, few):
     html = images(RANDOM((2 * columns, 8, 8)), columns=columns)._repr_html_()
