@@ -232,7 +232,7 @@ def test_one_image_is_no_plural():
 
 @pytest.mark.parametrize("count, few", [(5, 3), (15, 5)])
 def test_rows_of_five_maps_stay_rows_on_a_phone(count, few):
-    picture = figures.maps([np.eye(3)] * count, ["one"] * count, alt="ones", columns=5)
+    picture = maps([np.eye(3)] * count, ["one"] * count, alt="ones", columns=5)
     assert f"--few: {few};" in picture._repr_html_()
 
 
