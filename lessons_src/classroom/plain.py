@@ -28,7 +28,8 @@ pieces.show("NAME")"""
 PAGE = re.compile(r"\]\(([\w/-]+)\.(?:ipynb|md)(#[^)\s]*)?\)")
 SECTION = re.compile(r"\]\(((?:\.\./)?[\w/-]+\.(?:ipynb|md))?#([^)\s]+)\)")
 HEADING = re.compile(r"^#{1,6} (.+)$", re.M)
-SITE_ONLY = ("index.ipynb", "install.md", "pieces.md")  # pages that are of no use in Jupyter
+# Pages that are of no use in Jupyter.
+SITE_ONLY = ("index.ipynb", "install.md", "pieces.md", "errata.md", "errata.toml")
 
 
 def for_jupyter(path, book, *, course=None, lone=False, site=""):

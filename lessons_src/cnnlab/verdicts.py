@@ -73,6 +73,7 @@ class Reported:
 
     def ours(self, what):
         """A reported quantity in each of our runs, an array; or a text: why there is none."""
+        what = what.removeprefix("second_").removeprefix("text_")  # the source's, told once more
         if not self.runs:
             return "no record"
         if self.runs[0]["recipe"] != self.system.recipe | self.system.assumed:
