@@ -8,6 +8,7 @@ from cnnlab.conv import conv2d, dense_ties
 from numpy.polynomial import Polynomial
 from test_pieces_curve import BETWEEN, measure, off, sine
 from test_pieces_descent import CRITICAL
+from test_pieces_train import USUAL
 
 CHAPTERS = Path(__file__).resolve().parent.parent / "lessons_src" / "chapters"
 
@@ -95,3 +96,23 @@ def test_digit_pad(open_piece):
         says[pixels] = re.search(r"says (\d), with ([\d.]+)\s%", tab.words()).groups()
     assert [digit for digit, _ in says.values()] == ["3"] * 5 + ["2"] and float(says[5][1]) > 90
     assert "stays 3 up to four pixels; at five it is 2, with over 90 %" in answer("digit-pad")
+
+
+LEARN = """async (piece, [settings, epochs]) => {
+    const run = new cnn.runs.Run(await cnn.runs.unpack(cnn.digits), settings);
+    while (run.steps < epochs * run.perEpoch) run.step();
+    return run.measured.at(-1);
+}"""
+
+
+def learned(tab, epochs, **settings):
+    """What train-lenet shows after so many epochs: loss, accuracy, valLoss, valAccuracy."""
+    return tab.piece.evaluate(LEARN, [USUAL | settings, epochs])
+
+
+def test_train_lenet(open_piece):
+    tab, words = open_piece("train-lenet"), answer("train-lenet")
+    true, half = learned(tab, 3), learned(tab, 3, wrong=0.5)
+    assert "More than four in five; with all labels true, nine in ten." in words
+    assert half["valAccuracy"] > 0.82 and 0.88 < true["valAccuracy"] < 0.95
+    assert "less than half as they are labelled" in words and half["accuracy"] < 0.48
