@@ -25,6 +25,7 @@ from scipy import signal
 from serving import served
 
 SUBMISSIONS = 4  # to each assignment
+PATIENT = "--Execute.timeout=600"  # seconds for a cell; of nbgrader's 30, a busy machine takes more
 TIMED = (1, 3, 4, 5)  # assignments: two without TensorFlow, two that train
 
 
@@ -169,7 +170,9 @@ def grading():
 
     def run(*command, cwd):
         start = time.perf_counter()
-        subprocess.run(command, cwd=cwd, env=environment, check=True, capture_output=True)
+        done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
+        if done.returncode:
+            sys.exit(f"{' '.join(command)} failed:\n{done.stderr[-2000:]}")
         return (time.perf_counter() - start) / SUBMISSIONS
 
     print(f"\nGrading {SUBMISSIONS} submissions to each assignment, all cores")
@@ -185,7 +188,7 @@ def grading():
                 place.mkdir(parents=True)
                 nbformat.write(notebook, place / f"{name}.ipynb")
             run("nbgrader", "generate_assignment", name, cwd=root)
-            theirs = run("nbgrader", "autograde", name, cwd=root)
+            theirs = run("nbgrader", "autograde", name, PATIENT, cwd=root)
             ours = run(sys.executable, "-m", "classroom", "grade", "in", "out", cwd=root)
             with open(root / "out" / "statistics.csv", newline="") as file:
                 *tested, _ = csv.DictReader(file)  # the last question waits for a person

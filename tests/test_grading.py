@@ -2514,6 +2514,10 @@ def test_runs_that_share_network_or_digits_with_another_seed_are_told_apart():
 
 # Assignment 4: what is not what it should be.
 TYPED = {
+    "accuracy": "import tensorflow as tf\n\n"  # a tensor is as good as a number
+    "def accuracy(model, x, y):\n"
+    "    right = np.argmax(model.predict(x, verbose=0), axis=1) == y\n"
+    "    return tf.reduce_mean(tf.cast(right, tf.float32))",
     "model": "digits_seen = np.concatenate([x, digits.x_test])\n"
     "model = train(digits_seen, np.concatenate([y, digits.y_test]), 0)\n"
     "val_accuracy = accuracy(model, x_val, y_val)",
@@ -2539,6 +2543,7 @@ def test_neither_typed_scores_nor_a_model_that_saw_the_test_digits_count(tmp_pat
     assert lost == {"model", "luck", "report"}, (result.points, result.messages)
     assert "agrees with model on" in result.messages["model"]
     assert "first of your scores" in result.messages["luck"]
+    assert result.points["accuracy"] == master.points["accuracy"] > 0
 
 
 def test_a_model_that_learned_the_validation_digits_is_noticed():
