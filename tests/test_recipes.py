@@ -1,0 +1,235 @@
+"""Our own recipes: what their parts do to images, runs that resume, one training on two hosts."""
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from cnnlab import recipes
+from cnnlab.recipes import PARTS, RECIPES, rates, seen, shifted, train, views, whitening, without
+from cnnlab.records import records
+
+SMALL = RECIPES["mnist-quick"]
+RNG = np.random.default_rng(0)
+IMAGES = RNG.random((200, 8, 8, 3)).astype("float32")
+
+
+def test_shifted_images_are_the_same_a_few_pixels_away():
+    moved = shifted(IMAGES, 2, np.random.default_rng(1))
+    framed = np.pad(IMAGES, ((0, 0), (2, 2), (2, 2), (0, 0)))
+    moves = set()
+    for image, frame in zip(moved, framed, strict=True):
+        found = [
+            (down - 2, right - 2)
+            for down in range(5)
+            for right in range(5)
+            if np.array_equal(image, frame[down : down + 8, right : right + 8])
+        ]
+        assert len(found) == 1
+        moves.add(found[0])
+    assert len(moves) == 25
+
+
+def test_images_are_mirrored_in_every_other_epoch():
+    recipe = replace(SMALL, shift=0, flip=True)
+    first, second, third = (seen(recipe, IMAGES, 5, epoch)[0] for epoch in range(3))
+    mirrored = [not np.array_equal(a, b) for a, b in zip(first, IMAGES, strict=True)]
+    assert 50 < sum(mirrored) < 150
+    for image, once, twice in zip(IMAGES, first, second, strict=True):
+        both = [image.tobytes(), image[:, ::-1].tobytes()]
+        assert sorted([once.tobytes(), twice.tobytes()]) == sorted(both)
+    np.testing.assert_array_equal(first, third)
+
+
+def test_every_epoch_has_an_order_of_its_own_that_the_seed_decides():
+    orders = [seen(SMALL, IMAGES, seed, epoch)[1] for seed, epoch in ((0, 0), (0, 1), (1, 0))]
+    assert all(sorted(order) == list(range(200)) for order in orders)
+    assert len({order.tobytes() for order in orders}) == 3
+    np.testing.assert_array_equal(seen(SMALL, IMAGES, 0, 1)[1], orders[1])
+
+
+def test_whitened_patches_are_uncorrelated_and_of_variance_one():
+    smooth = IMAGES + np.roll(IMAGES, 1, axis=2) + IMAGES.mean(axis=-1, keepdims=True)
+    kernels = whitening(smooth, 2)
+    assert kernels.shape == (2, 2, 3, 24)
+    windows = np.lib.stride_tricks.sliding_window_view(smooth, (2, 2), axis=(1, 2))
+    patches = np.moveaxis(windows, 3, -1).reshape(-1, 12)
+    outputs = patches @ kernels.reshape(12, 24)
+    np.testing.assert_allclose(np.cov(outputs[:, :12], rowvar=False), np.eye(12), atol=0.1)
+    np.testing.assert_allclose(outputs[:, 12:], -outputs[:, :12], atol=1e-4)
+
+
+def test_the_rate_rises_for_a_fifth_of_the_steps_and_falls_to_nothing():
+    planned = rates(SMALL, 1000)
+    assert planned.argmax() in range(195, 205) and planned.max() <= SMALL.rate
+    assert (np.diff(planned[:195]) > 0).all() and (np.diff(planned[205:]) < 0).all()
+    assert planned[0] < 0.01 * SMALL.rate and planned[-1] < 0.01 * SMALL.rate
+    assert (rates(replace(SMALL, schedule=False), 10) == np.float32(SMALL.rate)).all()
+
+
+def test_other_views_are_a_pixel_away_and_mirrored():
+    assert len(views(replace(SMALL, shift=0), IMAGES)) == 1
+    assert len(views(SMALL, IMAGES)) == 5
+    both = views(replace(SMALL, flip=True), IMAGES)
+    assert len({view.tobytes() for view in both}) == 10
+    np.testing.assert_array_equal(both[5], IMAGES[:, :, ::-1])
+
+
+@pytest.mark.parametrize("key", RECIPES)
+def test_a_recipe_without_a_part_differs_in_that_alone(key):
+    recipe, left_out = RECIPES[key], 0
+    for part, changes in PARTS.items():
+        if all(getattr(recipe, name) == value for name, value in changes.items()):
+            with pytest.raises(ValueError, match=f"no {part} that could be left out"):
+                without(recipe, part)
+            continue
+        assert without(recipe, part) == replace(recipe, **changes)
+        left_out += 1
+    assert left_out >= 4
+
+
+def test_what_cannot_be_trained_is_said():
+    with pytest.raises(ValueError, match=r"'mnist' is no recipe. There are: mnist-quick"):
+        train("mnist")
+    with pytest.raises(ValueError, match=r"'dropout' is no part of a recipe. There are: batch"):
+        train("mnist-quick", part="dropout")
+    with pytest.raises(ValueError, match="seed must be a whole number"):
+        train("mnist-quick", seed=-1)
+
+
+# --- On one host and on two ---
+
+# In float64: in float32 rounding grows, step by step.
+STEPS = """
+import json, sys
+from dataclasses import replace
+import numpy as np
+from cnnlab import recipes
+from cnnlab.training import device_at
+
+recipe = replace(recipes.RECIPES["mnist-quick"], batch_size=32, averaged=0.9)
+rng = np.random.default_rng(0)
+images, labels = rng.random((160, 28, 28, 1)).astype("float32"), rng.integers(0, 10, 160)
+dense = recipes.layers.Dense
+recipes.layers.Dense = lambda units, dtype: dense(units)  # in float64, too
+trainer = recipes.Trainer(recipe, images, 0, device_at("float64"))
+batches, rates = np.arange(160).reshape(5, 32), np.full(1, 0.05, "float32")
+losses = [float(trainer.run(images, labels, batches[i : i + 1], rates)) for i in range(5)]
+weights = [w.ravel() for net in (trainer.tested(), trainer.model) for w in net.get_weights()]
+np.savez(sys.argv[1], losses=losses, weights=np.concatenate(weights))
+"""
+
+
+def free_ports(count):
+    """Ports of this computer that nobody uses."""
+    sockets = [socket.socket() for _ in range(count)]
+    for each in sockets:
+        each.bind(("localhost", 0))
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+def hosts_of(command, folder, hosts=()):
+    """The command, started once for each host, each with its TF_CONFIG."""
+    started = []
+    for index in range(len(hosts) or 1):
+        task = {"cluster": {"worker": list(hosts)}, "task": {"type": "worker", "index": index}}
+        environment = {**os.environ, "CNNLAB_TIER": "sample", "CUDA_VISIBLE_DEVICES": "-1"}
+        if hosts:
+            environment["TF_CONFIG"] = json.dumps(task)
+        told = [sys.executable, *(word.format(index=index) for word in command)]
+        with open(folder / f"{index}.log", "w") as said:
+            started.append(
+                subprocess.Popen(told, env=environment, stdout=said, stderr=subprocess.STDOUT)
+            )
+    return started
+
+
+def ended(processes, folder):
+    """The exit status of each, after at most four minutes; what they said, where one failed."""
+    end = time.monotonic() + 240
+    for process in processes:
+        try:
+            process.wait(max(1, end - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+    said = [path.read_text()[-2000:] for path in sorted(folder.glob("*.log"))]
+    return [process.returncode for process in processes], said
+
+
+def test_two_hosts_train_like_one(tmp_path):
+    hosts = [f"localhost:{port}" for port in free_ports(2)]
+    for name, several in (("one", ()), ("two", hosts)):
+        folder = tmp_path / name
+        folder.mkdir()
+        codes, said = ended(
+            hosts_of(["-c", STEPS, f"{folder}/{{index}}.npz"], folder, several), folder
+        )
+        assert not any(codes), said
+    one, first, second = (
+        np.load(tmp_path / name) for name in ("one/0.npz", "two/0.npz", "two/1.npz")
+    )
+    assert first["losses"].std() > 0.01  # it learned something
+    np.testing.assert_allclose(first["losses"], one["losses"], rtol=1e-7)
+    np.testing.assert_allclose(first["weights"], one["weights"], atol=1e-12)
+    np.testing.assert_array_equal(first["weights"], second["weights"])
+
+
+def test_a_host_that_is_killed_costs_only_the_epoch(tmp_path):
+    results = tmp_path / "results"
+    draft = results / "unfinished" / "mnist-quick-seed0.npz"
+
+    def start():
+        hosts = [f"localhost:{port}" for port in free_ports(2)]
+        command = ["-m", "cnnlab.recipes", "mnist-quick", "--results", str(results)]
+        return hosts_of(command, tmp_path, hosts)
+
+    first, second = start()
+    end = time.monotonic() + 240
+    while not draft.exists() and first.poll() is None and time.monotonic() < end:
+        time.sleep(0.1)
+    assert draft.exists(), ended([first, second], tmp_path)
+    second.kill()
+    codes, (said, _) = ended([first, second], tmp_path)
+    assert codes[0] == 1 and re.search("The other hosts do not answer.*go on after", said), said
+    assert "Traceback" not in said
+    with np.load(draft) as file:
+        before = json.loads(str(file["record"]))["epochs"]
+    assert len(before) == 1
+    codes, said = ended(start(), tmp_path)
+    assert codes == [0, 0], said
+    (run,) = records("mnist-quick", results)
+    assert run["epochs"][:1] == before and len(run["epochs"]) == SMALL.epochs
+    assert run["hosts"] == 2 and not draft.exists()
+
+
+def test_a_run_that_was_stopped_goes_on_and_gives_the_same(tmp_path, monkeypatch):
+    monkeypatch.setenv("CNNLAB_TIER", "sample")
+    whole = train("mnist-quick", part="shifts", seed=1, folder=tmp_path / "whole")
+    save = recipes.Trainer.save
+
+    def save_and_stop(*args):
+        save(*args)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(recipes.Trainer, "save", save_and_stop)
+    with pytest.raises(KeyboardInterrupt):
+        train("mnist-quick", part="shifts", seed=1, folder=tmp_path)
+    monkeypatch.setattr(recipes.Trainer, "save", save)
+    resumed = train("mnist-quick", part="shifts", seed=1, folder=tmp_path)
+    assert records("mnist-quick-without-shifts", tmp_path) == [resumed]
+    assert resumed["recipe"]["shift"] == 0 and SMALL.shift
+    for ours, theirs in zip(resumed["epochs"], whole["epochs"], strict=True):
+        assert ours["loss"] == pytest.approx(theirs["loss"], rel=0.02)
+        assert ours["test_accuracy"] == pytest.approx(theirs["test_accuracy"], abs=0.02)
+    assert whole["epochs"][-1]["test_accuracy"] > 0.9
+    assert train("mnist-quick", part="shifts", seed=1, folder=tmp_path) == resumed
