@@ -25,7 +25,7 @@ from cnnlab.files import written_whole
 from cnnlab.reproduce import STEPS_AT_ONCE, _earlier, _finish, _images, _saving, _scores
 from cnnlab.training import LAST_SEED, device_at, diverged, whole
 
-__all__ = ["PARTS", "RECIPES", "Recipe", "train", "without"]
+__all__ = ["PARTS", "RECIPES", "Recipe", "learn", "train", "without"]
 
 
 @dataclass(frozen=True)
@@ -39,13 +39,9 @@ class Recipe:
 
     What can be left out: `normed`: batch norm behind every convolution; `schedule`: without it,
     the rate is `rate` from beginning to end; `smoothing`: so much of each label is spread over all
-    classes; `shift`: images are moved by up to so many pixels; `flip`: mirrored in every other
-    epoch; `whitened`: the first kernels are computed from the images, and stay; `averaged`: the
-    network that is tested has the running means of the weights, over about 1 / (1 - `averaged`)
+    classes; `shift`: images are moved by up to so many pixels; `averaged`: the network that is
+    tested has the running means of the weights, over about 1 / (1 - `averaged`)
     steps.
-
-    `validation`: the share of the training images that is kept back. What is tried is judged by
-    those; the test images are not asked then.
     """
 
     data: str
@@ -60,15 +56,12 @@ class Recipe:
     schedule: bool = True
     smoothing: float = 0.0
     shift: int = 0
-    flip: bool = False
-    whitened: bool = False
     averaged: float = 0.0
-    validation: float = 0.0
 
 
 RECIPES = {
     "mnist-quick": Recipe(
-        "mnist", (16, 5, 2), (32, 64), 1, epochs=2, batch_size=64, rate=0.3, decay=5e-4,
+        "mnist", (16, 5, 2), (32, 64), 1, epochs=2, batch_size=64, rate=0.3, decay=5e-3,
         smoothing=0.1, shift=1,
     ),
     "mnist-best": Recipe(
@@ -83,8 +76,6 @@ PARTS = {
     "schedule": {"schedule": False},
     "smoothing": {"smoothing": 0.0},
     "shifts": {"shift": 0},
-    "flips": {"flip": False},
-    "whitening": {"whitened": False},
     "averaging": {"averaged": 0.0},
     "decay": {"decay": 0.0},
 }
@@ -101,29 +92,19 @@ def without(recipe, part):
 # --- The network ---
 
 
-def network(recipe, images):
-    """The untrained Keras model of a recipe: logits of 10 classes.
+def network(recipe, shape):
+    """The untrained Keras model of a recipe, for images of a shape (height, width, channels).
 
-    `images`, float32 of shape (N, height, width, channels), say how large its inputs are, and what
-    whitened first kernels are computed from.
+    It gives logits of 10 classes.
     """
     channels, size, stride = recipe.first
-    if recipe.whitened:
-        kernels = whitening(images, size)
-        channels = kernels.shape[-1]
-        fixed = layers.Conv2D(channels, size, stride, use_bias=False, trainable=False)
-        stack = [fixed, layers.Activation("relu")]
-    else:
-        stack = _convolution(recipe, channels, size, stride)
+    stack = _convolution(recipe, channels, size, stride)
     for channels in recipe.channels:
         stack += _convolution(recipe, channels, 3, pooled=True)
         for _ in range(recipe.deep - 1):
             stack += _convolution(recipe, channels, 3)
     stack += [layers.GlobalMaxPooling2D(), layers.Dense(10, dtype="float32")]
-    model = keras.Sequential([keras.Input(images.shape[1:]), *stack])
-    if recipe.whitened:
-        fixed.set_weights([kernels])
-    return model
+    return keras.Sequential([keras.Input(shape), *stack])
 
 
 def _convolution(recipe, channels, size, stride=1, pooled=False):
@@ -133,20 +114,6 @@ def _convolution(recipe, channels, size, stride=1, pooled=False):
     if recipe.normed:  # over the whole batch, wherever its parts are
         parts += [layers.BatchNormalization(momentum=0.9, synchronized=True)]
     return [*parts, layers.Activation("relu")]
-
-
-def whitening(images, size):
-    """Kernels that make patches of the images white: shape (size, size, channels, outputs).
-
-    What they give is uncorrelated, and of equal variance. Each stands there twice, with both
-    signs, since ReLU lets one of them through. (Jordan 2024, arXiv 2404.00498.)
-    """
-    windows = np.lib.stride_tricks.sliding_window_view(images[:5000], (size, size), axis=(1, 2))
-    patches = np.moveaxis(windows, 3, -1)[:, ::2, ::2].reshape(-1, size * size * images.shape[3])
-    values, vectors = np.linalg.eigh(np.cov(patches, rowvar=False))
-    kernels = vectors / np.sqrt(values + 5e-4)
-    kernels = kernels.reshape(size, size, images.shape[3], -1)
-    return np.concatenate([kernels, -kernels], axis=-1).astype("float32")
 
 
 # --- The images of an epoch ---
@@ -168,10 +135,6 @@ def shifted(images, most, rng):
 def seen(recipe, images, seed, epoch):
     """The images as an epoch shows them, and the order in which it does."""
     rng = np.random.default_rng([seed, epoch])
-    if recipe.flip:  # every image in turn as it is and mirrored, half of them the other way round
-        mirrored = np.random.default_rng(seed).random(len(images)) < 0.5
-        mirrored ^= bool(epoch % 2)
-        images = np.where(mirrored[:, None, None, None], images[:, :, ::-1], images)
     if recipe.shift:
         images = shifted(images, recipe.shift, rng)
     return images, rng.permutation(len(images))
@@ -196,9 +159,11 @@ class Trainer:
         self.strategy = _strategy()
         with where.scope():
             keras.utils.set_random_seed(seed)
-            self.plain = network(recipe, images)  # to ask; the other may be spread over hosts
+            self.plain = network(
+                recipe, images.shape[1:]
+            )  # to ask; the other may be spread over hosts
             with self.strategy.scope():
-                self.model = network(recipe, images)
+                self.model = network(recipe, images.shape[1:])
                 average = recipe.averaged
                 self.optimizer = keras.optimizers.SGD(
                     recipe.rate, momentum=0.9, nesterov=True, weight_decay=recipe.decay or None,
@@ -291,7 +256,25 @@ def _hosts():
     return hosts, told.get("task", {}).get("index", 0)
 
 
-def train(key, *, part=None, seed=0, precision="float32", folder=records.RESULTS, **changes):
+def learn(recipe, lesson, exam, *, seed=0):
+    """Train by a recipe on images of your own; nothing is saved.
+
+    Args:
+        recipe: a Recipe.
+        lesson, exam: (images, labels) to train on and to test after each epoch: float32 of shape
+            (N, height, width, channels), and integers from 0 to 9.
+        seed: as for `train`.
+
+    Returns:
+        A list with a dict for each epoch, as in the records of `train`.
+    """
+    trainer = Trainer(recipe, lesson[0], seed, device_at("float32"))
+    record = {"system": "recipe", "seed": seed, "epochs": []}
+    _train(trainer, record, {"train": lesson, "test": exam}, None)
+    return record["epochs"]
+
+
+def train(key, *, part=None, seed=0, precision="float32", folder=records.RESULTS):
     """Train by a recipe on the full data, and write a record of it like those of `reproduce`.
 
     After each epoch everything is saved under `folder/unfinished`; a run that was stopped goes on
@@ -304,7 +287,6 @@ def train(key, *, part=None, seed=0, precision="float32", folder=records.RESULTS
         seed: decides first weights, order and moves; from 0 to 2**32 - 1.
         precision: a Keras precision policy.
         folder: where the record goes, as `KEY-seedN.json`, or `KEY-without-PART-seedN.json`.
-        changes: other values of the recipe's fields, to try them. Such a run is not recorded.
 
     Returns:
         The record, as `cnnlab.records.records` describes it. Its rows also hold `views_accuracy`,
@@ -322,11 +304,9 @@ def train(key, *, part=None, seed=0, precision="float32", folder=records.RESULTS
     if part is not None and part not in list(PARTS):
         raise ValueError(f"{part!r} is no part of a recipe. There are: {', '.join(PARTS)}.")
     recipe = without(RECIPES[key], part) if part else RECIPES[key]
-    recipe = replace(recipe, **changes)
     seed = whole(seed, "seed", 0, LAST_SEED)
-    pairs, source = _images({"images": None, **asdict(recipe)})
-    if recipe.validation:
-        del pairs["test"]
+    pairs, source = _images({"data": recipe.data, "images": None, "validation": None})
+    del pairs["validation"]  # there are none: the recipe is chosen
     trainer = Trainer(recipe, pairs["train"][0], seed, device_at(precision))
     name = f"{key}-without-{part.replace(' ', '-')}" if part else key
     record = {
@@ -344,9 +324,6 @@ def train(key, *, part=None, seed=0, precision="float32", folder=records.RESULTS
         "hosts": len(_hosts()[0]),
         "epochs": [],
     }
-    if changes:
-        _train(trainer, record, pairs, None)
-        return record
     path = Path(folder) / f"{name}-seed{seed}.json"
     if path.exists():
         return _earlier(path, record)
@@ -389,7 +366,7 @@ def _train(trainer, record, pairs, draft):
                     f"{record['system']}, seed {seed}: in epoch {epoch + 1} the loss or a weight "
                     "is no longer a number."
                 )
-            row = {"loss": loss / steps} | asked(recipe, trainer.tested(), pairs)
+            row = {"loss": loss / steps} | asked(recipe, trainer.tested(), *pairs["test"])
             row["seconds"] = round(end - start, 2)
             row["input_seconds"] = round(ready - start, 2)
             record["epochs"].append(row)
@@ -397,23 +374,18 @@ def _train(trainer, record, pairs, draft):
                 trainer.save(draft, record)
 
 
-def asked(recipe, model, pairs):
-    """Scores on the test images or, where there are some, on the validation images."""
-    name = "validation" if recipe.validation else "test"
-    images, labels = pairs[name]
-    row = _scores(model, images, labels, f"{name}_", halves=name == "test")
-    seen_so = views(recipe, images)
-    logits = sum(model.predict(view, batch_size=500, verbose=0) for view in seen_so)
+def asked(recipe, model, images, labels):
+    """Scores on the test images, and the accuracy of the mean answer to all views of each."""
+    logits = sum(model.predict(view, batch_size=500, verbose=0) for view in views(recipe, images))
     right = logits.argmax(axis=1) == labels
-    return row | {"views_accuracy": float(right.mean())}
+    scores = _scores(model, images, labels, "test_", halves=True)
+    return scores | {"views_accuracy": float(right.mean())}
 
 
 def views(recipe, images):
-    """The images, and the same ones a pixel away in each direction; mirrored, too, if they are in
-    training."""
-    moved = [np.roll(images, by, axis) for axis in (1, 2) for by in (-1, 1)] if recipe.shift else []
-    seen_so = [images, *moved]
-    return [*seen_so, *(view[:, :, ::-1] for view in seen_so)] if recipe.flip else seen_so
+    """The images and, if they move in training, the same ones a pixel away in each direction."""
+    moves = [(axis, by) for axis in (1, 2) for by in (-1, 1)] if recipe.shift else []
+    return [images, *(np.roll(images, by, axis) for axis, by in moves)]
 
 
 def main():
