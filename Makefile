@@ -47,7 +47,9 @@ test: $(GRADER)  ## prove that the course is true: style, package, site, every n
 	$(BIN)/ruff format --check .
 	@# All pages anew: a page that is up to date would not repeat its warning.
 	$(BIN)/jupyter-book build . --all -W -n --keep-going -q
-	CNNLAB_TIER=sample CUDA_VISIBLE_DEVICES=-1 $(BIN)/pytest -n 2 --dist loadfile -ra --durations 8 \
+	@# One thread each: two that wait for each other on a busy core take several times as long.
+	CNNLAB_TIER=sample CUDA_VISIBLE_DEVICES=-1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 \
+		$(BIN)/pytest -n 2 --dist loadfile -ra --durations 8 \
 		--nbval --nbval-current-env tests book $(addprefix --ignore ,$(FROM_WHEEL)) \
 		--ignore tests/test_grading.py
 	@# By itself, since it takes all cores and students' cells have a clock.

@@ -8,13 +8,16 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from cnnlab import recipes
 from cnnlab.recipes import PARTS, RECIPES, rates, seen, shifted, train, views, without
 from cnnlab.records import records
 
+CHAPTER = Path(__file__).parents[1] / "lessons_src" / "chapters" / "12-further-and-faster.md"
 SMALL = RECIPES["mnist-quick"]
 RNG = np.random.default_rng(0)
 IMAGES = RNG.random((200, 8, 8, 3)).astype("float32")
@@ -81,10 +84,59 @@ def test_what_cannot_be_trained_is_said():
 
 # --- On one host and on two ---
 
+
+def example(language):
+    """The example for a scheduler in chapter 12."""
+    text = CHAPTER.read_text(encoding="utf-8")
+    return re.search(rf"```{language}\n(.*?)```", text, re.DOTALL)[1]
+
+
+def test_the_example_for_slurm_starts_a_worker_on_each_host(tmp_path):
+    """With commands in place of Slurm's that say what they are given."""
+    tools = {
+        "scontrol": "printf 'n1\\nn2\\n'",
+        "srun": 'SLURM_PROCID=1 "$@"',
+        "python": 'echo "$@"',
+    }
+    for name, does in tools.items():
+        (tmp_path / name).write_text(f"#!/bin/bash\n{does}\n")
+        (tmp_path / name).chmod(0o755)
+    script = tmp_path / "job"
+    script.write_text(example("bash"))
+    done = subprocess.run(
+        ["bash", script],
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}", "SLURM_JOB_NODELIST": "n[1-2]"},
+        capture_output=True,
+        text=True,
+    )
+    command = "-m cnnlab.recipes mnist-quick --workers n1:12345,n2:12345 --worker 1"
+    assert done.stdout.split() == command.split(), done.stderr
+    assert re.search(r"^#SBATCH --nodes=2$", script.read_text(), re.M)
+
+
+def test_the_example_for_kubernetes_names_each_worker():
+    service, job = yaml.safe_load_all(example("yaml"))
+    assert (service["kind"], job["kind"]) == ("Service", "Job")
+    spec, pod = job["spec"], job["spec"]["template"]["spec"]
+    assert spec["completionMode"] == "Indexed" and spec["completions"] == spec["parallelism"]
+    assert service["spec"]["selector"] == {"job-name": job["metadata"]["name"]}
+    assert service["metadata"]["name"] == pod["subdomain"]
+    (container,) = pod["containers"]
+    (command,) = container["args"]
+    names = [
+        f"{job['metadata']['name']}-{index}.{pod['subdomain']}:12345"
+        for index in range(spec["completions"])
+    ]
+    assert f"--workers {','.join(names)} --worker $JOB_COMPLETION_INDEX" in command
+    (mount,), (volume,) = container["volumeMounts"], pod["volumes"]
+    assert f"--results {mount['mountPath']}" in command and mount["name"] == volume["name"]
+
+
 # In float64: in float32 rounding grows, step by step.
 STEPS = """
 import json, sys
 from dataclasses import replace
+from pathlib import Path
 import numpy as np
 from cnnlab import recipes
 from cnnlab.training import device_at
