@@ -136,9 +136,7 @@ def test_train_lenet_left_and_right(open_piece):
 
 def test_train_lenet_at_two_rates(open_piece):
     tab, words, given = open_piece("train-lenet"), answer("train-lenet", "07"), placed("07")
-    slow, fast = (
-        learned(tab, 6, often=True, **given | more) for more in ({}, given.pop("second"))
-    )
+    slow, fast = (learned(tab, 6, often=True, **given | more) for more in ({}, given.pop("second")))
     assert slow[0] == fast[0] and 2.31 < slow[0]["loss"] < 2.5
     assert "Near log 10 = 2.3" in words and "a little higher" in words
     assert slow[1]["accuracy"] > fast[1]["accuracy"] + 0.18
