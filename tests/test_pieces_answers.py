@@ -1,5 +1,6 @@
 """The answers that the chapters give to the questions about their live pieces."""
 
+import json
 import re
 from pathlib import Path
 
@@ -13,10 +14,14 @@ from test_pieces_train import USUAL
 CHAPTERS = Path(__file__).resolve().parent.parent / "lessons_src" / "chapters"
 
 
-def answer(piece):
-    """The text under the question about a piece."""
-    pages = [path.read_text("utf-8") for path in CHAPTERS.glob("*.md")]
-    (after,) = (page.split(f"</cnn-{piece}>")[1] for page in pages if f"<cnn-{piece}>" in page)
+def answer(piece, chapter="*"):
+    """The text under the question about a piece; of several, in the chapter of that number."""
+    [page] = [
+        text
+        for path in CHAPTERS.glob(f"{chapter}.md" if chapter == "*" else f"{chapter}-*.md")
+        if f"<cnn-{piece}" + ">" * (chapter == "*") in (text := path.read_text("utf-8"))
+    ]
+    after = page.split(f"</cnn-{piece}>")[1]
     return re.search(r"<summary>Answer</summary>(.*?)</details>", after, re.S)[1]
 
 
@@ -98,19 +103,65 @@ def test_digit_pad(open_piece):
     assert "stays 3 up to four pixels; at five it is 2, with over 90 %" in answer("digit-pad")
 
 
-LEARN = """async (piece, [settings, epochs]) => {
+LEARN = """async (piece, [settings, epochs, often]) => {
     const run = new cnn.runs.Run(await cnn.runs.unpack(cnn.digits), settings);
+    run.every = often ? run.perEpoch : epochs * run.perEpoch;
     while (run.steps < epochs * run.perEpoch) run.step();
-    return run.measured.at(-1);
+    return run.measured;
 }"""
 
 
-def learned(tab, epochs, **settings):
-    """What train-lenet shows after so many epochs: loss, accuracy, valLoss, valAccuracy."""
-    return tab.piece.evaluate(LEARN, [USUAL | settings, epochs])
+def placed(chapter):
+    """What train-lenet is given in a chapter; answers are about that and its usual seed."""
+    (path,) = CHAPTERS.glob(f"{chapter}-*.md")
+    given = re.search("<cnn-train-lenet data-given='(.*?)'>", path.read_text("utf-8"))[1]
+    return json.loads(given)
 
 
-def test_train_lenet(open_piece):
+def learned(tab, epochs, *, often=False, **settings):
+    """What train-lenet measures after so many epochs, or before the first and after each: loss,
+    accuracy, valLoss, valAccuracy."""
+    measured = tab.piece.evaluate(LEARN, [USUAL | settings, epochs, often])
+    return measured if often else measured[-1]
+
+
+def test_train_lenet_left_and_right(open_piece):
+    tab, words, given = open_piece("train-lenet"), answer("train-lenet", "01"), placed("01")
+    dense, lenet = learned(tab, 3, **given), learned(tab, 3, **given | {"network": "lenet"})
+    assert given["network"] == "dense" and dense["accuracy"] > 0.92
+    assert "more than nine in ten" in words and "about as many as by guessing" in words
+    assert "LeNet fails just as badly" in words and lenet["accuracy"] > 0.8
+    assert max(dense["valAccuracy"], lenet["valAccuracy"]) < 0.12
+
+
+def test_train_lenet_at_two_rates(open_piece):
+    tab, words, given = open_piece("train-lenet"), answer("train-lenet", "07"), placed("07")
+    slow, fast = (learned(tab, 6, often=True, **given | more) for more in ({}, given.pop("second")))
+    assert slow[0] == fast[0] and 2.31 < slow[0]["loss"] < 2.5
+    assert "Near log 10 = 2.3" in words and "a little higher" in words
+    assert slow[1]["accuracy"] > fast[1]["accuracy"] + 0.18
+    assert slow[1]["valAccuracy"] > fast[1]["valAccuracy"] + 0.18 and "15 points" in words
+    slow_rises, fast_rises = (np.diff([each["loss"] for each in run]) for run in (slow, fast))
+    assert slow_rises.max() < -0.02 and "Its loss falls at every epoch" in words
+    assert fast_rises.max() > 0.05 and "The loss at rate 1 rises again in between" in words
+
+
+def test_train_lenet_on_few_digits(open_piece):
+    tab, words, given = open_piece("train-lenet"), answer("train-lenet", "10"), placed("10")
+    assert tab.words().startswith("19,670 weights")  # "almost 20,000"
+    plain = learned(tab, 40, **given)
+    assert plain["accuracy"] == 1
+    tamed = learned(tab, 40, **given, dropout=0.5), learned(tab, 40, **given, decay=3)
+    more = learned(tab, 4, **given | {"digits": 1000})
+    assert "All three lower the loss" in words
+    assert max(each["valLoss"] for each in (*tamed, more)) < plain["valLoss"] - 0.1
+    assert "at least four points" in words
+    assert more["valAccuracy"] > plain["valAccuracy"] + 0.05
+    assert "stays within four points" in words
+    assert max(abs(each["valAccuracy"] - plain["valAccuracy"]) for each in tamed) < 0.04
+
+
+def test_train_lenet_with_wrong_labels(open_piece):
     tab, words = open_piece("train-lenet"), answer("train-lenet")
     true, half = learned(tab, 3), learned(tab, 3, wrong=0.5)
     assert "More than four in five; with all labels true, nine in ten." in words

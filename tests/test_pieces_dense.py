@@ -1,5 +1,8 @@
 """The live piece dense-to-conv, operated in a real browser and compared with cnnlab.conv."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 from cnnlab import pieces
@@ -15,7 +18,8 @@ READ = """() => {
         page[grid.ariaLabel] = cells.map((td) => td.firstElementChild?.value ?? td.textContent);
         page[grid.ariaLabel + " marks"] = cells.map((td) => td.className);
     }
-    page.buttons = [...root.querySelectorAll("button")].map((button) => button.textContent);
+    const layers = [...root.querySelectorAll("button")].slice(0, 3);
+    page.buttons = layers.map((button) => button.textContent);
     return page;
 }"""
 
@@ -31,6 +35,10 @@ def marked(tab, name):
 
 def layer(tab, name):
     tab.piece.get_by_role("button", name=name).click()
+
+
+def press(tab, name):
+    tab.piece.get_by_role("button", name=name, exact=True).click()
 
 
 def cell(tab, grid, at):
@@ -276,6 +284,122 @@ def test_a_kernel_that_does_not_fit_is_explained(open_piece):
     assert "9 different weights" in tab.words()
     tab.piece.get_by_label("kernel columns").fill("7")
     assert "The kernel's other 12 never lie on a pixel" in tab.words()
+
+
+# ---- Learning
+
+
+def chapter():
+    """What the cells of chapter 3 compute, from the first to the three layers that learn."""
+    source = Path(__file__).resolve().parent.parent / "lessons_src/chapters/03-dense-to-conv.md"
+    text = source.read_text("utf-8")
+    names = {"np": np, "image": IMAGE, "dense": np.zeros((36, 16))}
+    for begins in ("def wires(", "def tie(", "hidden = "):
+        cell = re.search(rf"```\{{code-cell\}} ipython3\n({re.escape(begins)}.*?)```", text, re.S)[
+            1
+        ]
+        exec(cell, names)
+    return names
+
+
+def test_it_learns_as_chapter_3_does_in_numpy(open_piece):
+    tab, names = open_piece("dense-to-conv"), chapter()
+    press(tab, "learn")
+    assert tab.words().startswith("All weights are 0.") and not np.any(tab.result())
+    for _ in range(4):
+        press(tab, "50 steps")
+    rows = tab.piece.get_by_role("table", name="loss of the three layers").locator("tbody tr")
+    for name, row in zip(("dense", "cut", "tied"), rows.all(), strict=True):
+        layer(tab, name)
+        weights = np.array(tab.result())
+        assert np.allclose(weights, names["found"][name], atol=1e-9)
+        losses = [
+            0.5 * np.sum((names["halves"](left) @ (weights - names["teacher"])) ** 2)
+            for left in (0, 3)
+        ]
+        shown = ["less than 0.001" if loss < 0.001 else f"{loss:.3f}" for loss in losses]
+        assert row.locator("td").all_inner_texts() == shown
+        assert f"“{name}” has the loss {shown[0]} with the images that it learns" in tab.words()
+        assert f"and {shown[1]} with the strokes at the right" in tab.words()
+        if name == "tied":
+            assert shown[1].startswith("less") and "kernel's by less than 0.001" in tab.words()
+            page = tab.evaluate(READ)
+            assert np.allclose(numbers(page, "kernel that was found"), KERNEL.ravel(), atol=0.006)
+        else:
+            assert losses[1] == pytest.approx(12.435) and losses[0] < 0.001
+
+
+def test_each_image_shows_what_is_wanted_of_it_and_what_comes_out(open_piece):
+    tab, names = open_piece("dense-to-conv"), chapter()
+    press(tab, "learn")
+    for _ in range(3):
+        press(tab, "one step")
+    assert tab.words().startswith("After 3 steps, the layer “dense” has the loss")
+    images = np.concatenate([names["halves"](0), names["halves"](3)])
+    for at, picture in enumerate(images):
+        tab.piece.get_by_label("show image").select_option(str(at))
+        page = tab.evaluate(READ)
+        assert np.array_equal(numbers(page, "image"), picture)
+        wanted, given = picture @ names["teacher"], picture @ np.array(tab.result())
+        assert np.allclose(numbers(page, "wanted outputs"), wanted, atol=0.0051)
+        assert np.allclose(numbers(page, "outputs"), given, atol=0.0051)
+
+
+def test_a_touched_wire_tells_what_it_has_learned(open_piece):
+    tab = open_piece("dense-to-conv")
+    layer(tab, "tied")
+    press(tab, "learn")
+    press(tab, "one step")
+    matrix_click(tab, 14, 0)
+    value = tab.result()[14][0]
+    assert abs(value) > 0.01 and value != pytest.approx(0.7, abs=0.01)
+    assert f"kernel's weight in row 3, column 3, {value:.4g}. It stands in 16" in tab.words()
+    press(tab, "back to the start")
+    assert not np.any(tab.result()) and tab.words().startswith("All weights are 0.")
+
+
+def test_the_hidden_kernel_can_be_changed_and_is_learned_anew(open_piece):
+    tab = open_piece("dense-to-conv")
+    layer(tab, "tied")
+    press(tab, "learn")
+    press(tab, "50 steps")
+    tab.piece.get_by_label("kernel, row 1, column 1").fill("-2")
+    assert not np.any(tab.result())
+    for _ in range(4):
+        press(tab, "50 steps")
+    assert np.array(tab.result())[0][0] == pytest.approx(-2, abs=0.001)
+    press(tab, "learn")  # back to touching
+    assert np.array(tab.result())[0][0] == -2
+    assert tab.words() == "Tied: 144 places hold only 9 different weights, each in 16 places."
+    assert not tab.piece.get_by_role("button", name="50 steps").is_visible()
+
+
+def test_learning_is_set_up_for_one_size_and_says_so(open_piece):
+    tab = open_piece("dense-to-conv")
+    tab.piece.get_by_label("stride").fill("2")
+    press(tab, "learn")
+    assert "an image of 6 × 6, a kernel of 3 × 3, stride 1, padding" in tab.words()
+    assert tab.piece.locator(".words.wrong").count() == 1
+    assert tab.piece.get_by_role("button", name="50 steps").count() == 0
+    tab.piece.get_by_label("stride").fill("1")
+    assert tab.piece.locator(".words.wrong").count() == 0
+    press(tab, "learn")
+    assert tab.piece.get_by_label("stride").is_disabled()
+
+
+@pytest.mark.parametrize("look", [{"width": 390}, {"dark": True}], ids=["phone", "dark"])
+def test_learning_is_accessible_by_keyboard_on_a_phone_and_in_the_dark(open_piece, look):
+    from axe_playwright_python.sync_playwright import Axe
+
+    tab = open_piece("dense-to-conv", **look)
+    layer(tab, "tied")
+    for name in ("learn", "50 steps"):
+        tab.piece.get_by_role("button", name=name, exact=True).press("Enter")
+    assert tab.words().startswith("After 50 steps")
+    violations = Axe().run(tab).response["violations"]
+    assert [(v["id"], node["html"]) for v in violations for node in v["nodes"]] == []
+    inner = tab.piece.locator("section").evaluate("s => [s.scrollWidth, s.clientWidth]")
+    assert inner[0] <= inner[1]
 
 
 def test_what_is_given_is_taken_as_it_is():

@@ -17,6 +17,7 @@ from sphinx.util.docutils import SphinxDirective
 from sphinx.util.osutil import relative_uri
 
 ELEMENT = re.compile(r"<cnn-([a-z0-9-]+)")
+OWN = re.compile(r"<cnn-([a-z0-9-]+)>")  # given nothing
 TITLE = re.compile(r'static title = "(.*?)"')
 
 
@@ -40,12 +41,13 @@ def later():
 
 @cache
 def homes(folder, root):
-    """{piece: the page that holds it}; the first page, which borrows one, is no home."""
+    """{piece: the page where it stands with its own example}; the first page, which borrows one,
+    is no home."""
     found = {}
     for path in sorted(Path(folder).glob("book/*.ipynb")):
         page = f"book/{path.stem}"
         if page != root:
-            for name in ELEMENT.findall(path.read_text("utf-8")):
+            for name in OWN.findall(path.read_text("utf-8")):
                 found.setdefault(name, page)
     return {name: found[name] for name in pieces.PIECES if name in found}
 

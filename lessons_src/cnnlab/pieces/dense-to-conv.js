@@ -1,4 +1,5 @@
-// From a dense layer to a convolution: cut the wires outside the window, then tie the rest to one kernel.
+// From a dense layer to a convolution: cut the wires outside the window, then tie the rest to one kernel. And what
+// each of the three can learn: they are shown what a kernel makes of two small pictures, and must find its weights.
 "use strict";
 {
   const IMAGE = ["100001", "010010", "001100", "100010", "010010", "001010"]; // the example of chapter 2
@@ -32,12 +33,64 @@
   // ±0.1 … ±0.9, never 0: a weight of 0 would look like a wire that is cut.
   const weight = (next) => ((next() < 0.5 ? -1 : 1) * (1 + Math.floor(next() * 9))) / 10;
 
+  // ---- Learning, for an image of 6 × 6 and a kernel of 3 × 3 (chapter 3 does the same in NumPy)
+  const LAYERS = ["dense", "cut", "tied"], RATE = 0.05;
+  const small = (value) => (value < 0.001 ? "less than 0.001" : cnn.short(value, 3));
+
+  // Each half of an image alone, with its first column at column `left`.
+  function halves({ shape: [height, width], data }, left) {
+    const half = width / 2;
+    return [0, half].map((from) => cnn.array([height, width], Array.from(data, (_, at) => {
+      const column = (at % width) - left;
+      return column < 0 || column >= half ? 0 : data[at - left + from];
+    })));
+  }
+
+  // What a layer makes of an image: its pixels times the matrix.
+  function apply(image, weights) {
+    const outputs = new Array(weights.length / image.data.length).fill(0);
+    weights.forEach((weight, at) => {
+      outputs[at % outputs.length] += image.data[Math.floor(at / outputs.length)] * weight;
+    });
+    return outputs;
+  }
+
+  // Half the sum of the squared errors.
+  const lossOf = (images, weights, teacher) => images.reduce((sum, image) => {
+    const wanted = apply(image, teacher);
+    return sum + apply(image, weights).reduce((part, value, o) => part + (value - wanted[o]) ** 2 / 2, 0);
+  }, 0);
+
+  // One step of gradient descent. A wire's slope is pixel × error; a wire that is cut has none; wires that are tied
+  // share the sum of their slopes.
+  function step(layer, weights, images, teacher, ties) {
+    const slopes = new Float64Array(weights.length);
+    for (const image of images) {
+      const wanted = apply(image, teacher), errors = apply(image, weights).map((value, o) => value - wanted[o]);
+      slopes.forEach((_, at) => {
+        slopes[at] += image.data[Math.floor(at / errors.length)] * errors[at % errors.length];
+      });
+    }
+    const sums = new Float64Array(9);
+    ties.forEach((tie, at) => { if (tie >= 0) sums[tie] += slopes[at]; });
+    return weights.map((weight, at) => {
+      if (layer !== "dense" && ties[at] < 0) return weight;
+      return weight - RATE * (layer === "tied" ? sums[ties[at]] : slopes[at]);
+    });
+  }
+
   class DenseToConv extends cnn.Piece {
     static title = "From dense to convolution";
     static style = cnn.Grid.style + `
       canvas { display: block; border: 1px solid var(--line); cursor: crosshair; }
       .decimals table.grid { --cell: 2.5em; }
       .decimals table.grid td { font-size: .75rem; }
+      .learning { flex-basis: 100%; }
+      .learning[hidden], .stage > [hidden] { display: none; }
+      .learning table { margin-top: .5rem; }
+      .learning th { font-weight: 400; text-align: left; padding: 0 .9rem 0 0; }
+      .learning td { text-align: right; padding-right: .9rem; }
+      .learning tr.now { font-weight: 650; }
       @container (max-width: 420px) { table.grid { --cell: 1.8em; } }`;
 
     build() {
@@ -48,8 +101,7 @@
       this.layer = "dense";
       this.touched = { output: 0 };
       this.news = "layer"; // what the sentence is about: the layer, or what is touched
-      const stages = ["dense", "cut", "tied"];
-      this.stages = new Map(stages.map((name) => [name, this.button(name, () => {
+      this.stages = new Map(LAYERS.map((name) => [name, this.button(name, () => {
         this.layer = name;
         this.news = "layer";
         if (name !== "tied" && "weight" in this.touched) this.touched = { output: 0 };
@@ -60,7 +112,9 @@
       this.number("columns", "kernel columns", kernel[0].length, { min: 1, max: 7 });
       this.number("stride", "stride", strides, { min: 1, max: 4 });
       this.choice("padding", "padding", padding, ["valid", "same"]);
+      this.learns = this.button("learn", () => this.#toggle());
       this.#layOut();
+      this.#layOutLearning();
     }
 
     #layOut() {
@@ -68,22 +122,111 @@
       const touch = (what) => { this.touched = what; this.news = "touch"; this.update(); };
       this.imageGrid = new Grid({ label: "image", move: (r, c) => touch({ pixel: r * this.size[1] + c }) });
       this.outputGrid = new Grid({ label: "outputs", move: (r, c) => touch({ output: r * this.across.count + c }) });
-      this.kernelGrid = new Grid({ label: "kernel", move: (r, c) => touch({ weight: r * this.kernel.shape[1] + c }),
-        edit: (r, c, value) => {
-          this.kernel.data[r * this.kernel.shape[1] + c] = value;
-          this.update();
-        } });
+      this.kernelGrid = new Grid({ label: "kernel", move: (r, c) => {
+        if (this.layer === "tied") touch({ weight: r * this.kernel.shape[1] + c }); // else it is hidden from the layer
+      }, edit: (r, c, value) => {
+        this.kernel.data[r * this.kernel.shape[1] + c] = value;
+        if (this.learned) this.#forget(); // another task
+        this.update();
+      } });
       this.canvas = make("canvas", { tabindex: 0, role: "application" });
       this.canvas.addEventListener("focus", () => touch({ wire: this.#wire() }));
       this.canvas.addEventListener("keydown", (event) => this.#key(event, touch));
       for (const type of ["pointerdown", "pointermove"]) {
         this.canvas.addEventListener(type, (event) => { if (event.buttons) touch({ wire: this.#under(event) }); });
       }
+      this.wantedGrid = new Grid({ label: "wanted outputs" });
+      this.foundGrid = new Grid({ label: "kernel that was found" });
       const box = (content) => make("div", {}, make("p"), content);
-      [this.imageBox, this.outputBox, this.matrixBox, this.kernelBox] =
-        [this.imageGrid.element, this.outputGrid.element, this.canvas, this.kernelGrid.element].map(box);
-      this.outputBox.className = this.kernelBox.className = "decimals"; // smaller numbers in wider cells
-      this.stage.append(this.imageBox, this.outputBox, this.matrixBox, this.kernelBox);
+      const boxes = [this.imageGrid.element, this.outputGrid.element, this.wantedGrid.element, this.canvas,
+        this.foundGrid.element, this.kernelGrid.element].map(box);
+      [this.imageBox, this.outputBox, this.wantedBox, this.matrixBox, this.foundBox, this.kernelBox] = boxes;
+      for (const each of [this.outputBox, this.wantedBox, this.foundBox, this.kernelBox]) {
+        each.className = "decimals"; // smaller numbers in wider cells
+      }
+      this.stage.append(...boxes);
+    }
+
+    // ---- Learning ----
+
+    #layOutLearning() {
+      const { make } = cnn, tools = make("div", { class: "controls" });
+      const steps = (n) => () => { for (let i = 0; i < n; i++) this.#learn(); this.news = "layer"; };
+      const back = () => { this.#forget(); this.news = "layer"; };
+      for (const [label, action] of [["one step", steps(1)], ["50 steps", steps(50)], ["back to the start", back]]) {
+        tools.append(this.button(label, action));
+      }
+      tools.append(this.choice("seen", "show image", "0", [["0", "learned from: first"], ["1", "learned from: second"],
+        ["2", "at the right: first"], ["3", "at the right: second"]]).parentElement);
+      const head = make("tr", {}, ...["loss", "learned from", "at the right"].map((text) => make("th", { scope: "col" }, text)));
+      this.lossRows = new Map(LAYERS.map((name) => [name, make("tr", {}, make("th", { scope: "row" }), make("td"), make("td"))]));
+      const table = make("table", { "aria-label": "loss of the three layers" },
+        make("thead", {}, head), make("tbody", {}, ...this.lossRows.values()));
+      this.learning = make("div", { class: "learning", hidden: "" }, tools, table);
+      this.controls.append(this.learning);
+    }
+
+    #toggle() {
+      const { height, width, rows, columns, stride, padding } = this.state;
+      const fits = [height, width, rows, columns, stride].join() === "6,6,3,3,1" && padding === "valid";
+      if (!fits) {
+        this.problem = "Learning is set up for one case: an image of 6 × 6, a kernel of 3 × 3, stride 1, padding "
+          + '"valid". Set these, then press "learn".';
+        return;
+      }
+      this.learned = this.learned ? null : {};
+      this.touched = { output: 0 };
+      this.news = "layer";
+      if (this.learned) this.#forget();
+    }
+
+    // Back to the start: all weights are 0. The kernel is what the layers are to find; it makes what they should put out.
+    #forget() {
+      this.teacher = Float64Array.from(this.ties.data, (tie) => (tie < 0 ? 0 : this.kernel.data[tie]));
+      this.examples = [...halves(this.image, 0), ...halves(this.image, this.size[1] / 2)];
+      this.steps = 0;
+      for (const name of LAYERS) this.learned[name] = new Float64Array(this.teacher.length);
+    }
+
+    // All three layers take a step, from the two images at the left.
+    #learn() {
+      this.steps++;
+      for (const name of LAYERS) {
+        this.learned[name] = step(name, this.learned[name], this.examples.slice(0, 2), this.teacher, this.ties.data);
+      }
+    }
+
+    // Of the images that it learns from, and of the others.
+    #losses(name) {
+      return [this.examples.slice(0, 2), this.examples.slice(2)]
+        .map((images) => lossOf(images, this.learned[name], this.teacher));
+    }
+
+    #showLearning() {
+      this.learns.setAttribute("aria-pressed", Boolean(this.learned));
+      this.learning.hidden = !this.learned;
+      for (const name of ["height", "width", "rows", "columns", "stride", "padding"]) {
+        this.inputs[name].disabled = Boolean(this.learned);
+      }
+      if (!this.learned) return;
+      for (const [name, row] of this.lossRows) {
+        const losses = this.#losses(name), [title, ...cells] = row.children;
+        title.textContent = `${name}, ${count(this.counts[name], "weight")}`;
+        cells.forEach((cell, i) => { cell.textContent = small(losses[i]); });
+        row.className = name === this.layer ? "now" : "";
+      }
+    }
+
+    #aboutLearning() {
+      const { layer, steps } = this, [known, elsewhere] = this.#losses(layer).map(small);
+      if (!steps) {
+        return "All weights are 0. Each layer is to give what a hidden kernel gives. It learns from two images, with the "
+          + "strokes at the left, and is tested with the same strokes at the right.";
+      }
+      const found = Math.max(...this.nine.map((value, i) => Math.abs(value - this.kernel.data[i])));
+      return `After ${count(steps, "step")}, the layer “${layer}” has the loss ${known} with the images that it learns `
+        + `from, and ${elsewhere} with the strokes at the right.`
+        + (layer === "tied" ? ` Its nine weights differ from the hidden kernel's by ${found < 0.001 ? "" : "up to "}${small(found)}.` : "");
     }
 
     // The example of chapter 2, cut or filled up to another size.
@@ -97,6 +240,10 @@
     }
 
     changed(name) {
+      if (name === "seen") {
+        this.news = "layer";
+        return;
+      }
       const { height, width, rows, columns } = this.state;
       if (name === "height" || name === "width") {
         this.size = [height, width];
@@ -139,14 +286,24 @@
       this.across = cnn.places(width, kw, stride, padding);
       const fits = this.down.count > 0 && this.across.count > 0;
       for (const box of [this.outputBox, this.matrixBox]) box.hidden = !fits;
-      this.kernelBox.hidden = this.layer !== "tied";
+      this.kernelBox.hidden = this.layer !== "tied" && !this.learned;
+      this.wantedBox.hidden = !this.learned;
+      this.foundBox.hidden = !this.learned || this.layer !== "tied";
       this.ties = findWires(this.size, [kh, kw], this.down, this.across, stride);
       this.places = [];
       this.#count();
+      this.seen = this.learned ? this.examples[this.state.seen] : this.image;
+      // The kernel that the tied layer has now: the reader's, or as far as it has learned.
+      this.nine = this.learned ? Array.from(this.kernel.data, (_, i) => this.learned.tied[this.ties.data.indexOf(i)])
+        : this.kernel.data;
+      this.#showLearning();
       if (fits) this.#fill();
       else this.result = null;
       this.#draw(fits);
-      if (fits) this.say(this.news === "layer" ? this.#aboutLayer() : this.#aboutTouched());
+      const { problem } = this;
+      this.problem = null;
+      if (problem) this.say(problem, true);
+      else if (fits) this.say(this.news === "layer" ? this.#aboutLayer() : this.#aboutTouched());
       else this.say(`The kernel covers ${kh} × ${kw} pixels and does not fit into ${height} × ${width}. `
         + 'Use a smaller kernel, a larger image, or padding "same".', true);
     }
@@ -170,14 +327,14 @@
 
     // The matrix, the outputs (pixels times matrix), and the places that belong to what is touched.
     #fill() {
-      const { ties, kernel, image, layer } = this, [inputs, outputs] = ties.shape, next = cnn.random(3);
+      const { ties, nine, seen, layer } = this, learned = this.learned?.[layer], [inputs, outputs] = ties.shape, next = cnn.random(3);
       this.result = cnn.array([inputs, outputs]);
       this.outputs = cnn.array([this.down.count, this.across.count]);
       for (let at = 0; at < inputs * outputs; at++) {
         const own = weight(next), pixel = Math.floor(at / outputs), output = at % outputs;
         if (!this.#wired(at)) continue;
-        this.result.data[at] = layer === "tied" ? kernel.data[ties.data[at]] : own;
-        this.outputs.data[output] += image.data[pixel] * this.result.data[at];
+        this.result.data[at] = learned ? learned[at] : layer === "tied" ? nine[ties.data[at]] : own;
+        this.outputs.data[output] += seen.data[pixel] * this.result.data[at];
         if (this.#isTouched(at, pixel, output)) this.places.push([pixel, output]);
       }
       this.peak = this.result.data.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-9);
@@ -199,14 +356,21 @@
       const weights = new Set(places.map(([p, o]) => ties.data[p * ties.shape[1] + o]));
       const mark = (at, here, touchedOnes) => (at === here ? "here" : touchedOnes.has(at) ? "window" : "");
       const [pixel, output] = touched.wire ?? [touched.pixel, touched.output];
-      this.imageGrid.show(cnn.toRows(this.image), (r, c) => mark(r * width + c, pixel, pixels));
+      this.imageGrid.show(cnn.toRows(this.seen), (r, c) => mark(r * width + c, pixel, pixels));
       this.imageBox.firstChild.textContent = `image ${height} × ${width}`;
-      this.kernelGrid.show(cnn.toRows(this.kernel), (r, c) => mark(r * kw + c, touched.weight, weights));
-      this.kernelBox.firstChild.textContent = `kernel ${kh} × ${kw}`;
+      const known = !this.learned || this.layer === "tied"; // of the kernel, what belongs to the touched place
+      this.kernelGrid.show(cnn.toRows(this.kernel), (r, c) => (known ? mark(r * kw + c, touched.weight, weights) : ""));
+      this.kernelBox.firstChild.textContent = `${this.learned ? "hidden kernel" : "kernel"} ${kh} × ${kw}`;
       if (!fits) return;
       this.outputGrid.show(cnn.toRows(this.outputs), (r, c) => mark(r * this.across.count + c, output, outputs));
       this.outputBox.firstChild.textContent = `outputs ${this.down.count} × ${this.across.count}`;
       this.#drawMatrix();
+      if (!this.learned) return;
+      const wanted = cnn.array(this.outputs.shape, apply(this.seen, this.teacher));
+      this.wantedGrid.show(cnn.toRows(wanted));
+      this.wantedBox.firstChild.textContent = "wanted outputs";
+      this.foundGrid.show(cnn.toRows(cnn.array([kh, kw], this.nine)));
+      this.foundBox.firstChild.textContent = "kernel found so far";
     }
 
     #drawMatrix() {
@@ -252,6 +416,7 @@
     }
 
     #aboutLayer() {
+      if (this.learned) return this.#aboutLearning();
       const [inputs, outputs] = this.ties.shape, { dense, cut, tied } = this.counts;
       if (this.layer === "dense") {
         return `Dense: ${count(inputs, "pixel")} times ${count(outputs, "output")} make ${count(dense, "weight")}, `
@@ -305,7 +470,7 @@
 
     #aboutWeight(index, start = "The") {
       const found = this.places.length, all = this.ties.shape[1];
-      const which = `kernel's weight in ${place(index, this.kernel.shape[1])}, ${cnn.full(this.kernel.data[index])}`;
+      const which = `kernel's weight in ${place(index, this.kernel.shape[1])}, ${cnn.full(this.nine[index])}`;
       return `${start} ${which}. It stands in ${count(found, "place")}`
         + (found === all ? ", one for each output." : `; in the other ${all - found} windows it lies on the padding.`);
     }
