@@ -26,7 +26,7 @@ SITE = ROOT / "_build" / "html"
 PDF = SITE / "_static" / "convolutional-networks.pdf"
 LINK = "The whole book, to print or to read without a network"
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))
-STYLE = Path(__file__).with_suffix(".css")
+STYLE = ROOT / "book" / "_static" / "paper.css"
 # Pages that are nothing without a screen.
 SCREEN_ONLY = ("book/pieces", "book/predictions")
 NEEDLESS = (
@@ -266,7 +266,7 @@ class Chapter:
             )
             box.append(question.p.extract())
             if told["kind"] == "options":
-                box.append(self.new(listed(told["options"], question("li"))))
+                box.append(self.new(listed(question("li"))))
                 box.append(
                     self.new(
                         '<p class="write">Your answer: <i></i> How sure are you? <i></i> %</p>'
@@ -389,7 +389,7 @@ def inside(tag):
     return "".join(str(part) for part in tag.contents)
 
 
-def listed(options, items):
+def listed(items):
     lines = "".join(f"<li>{inside(item)}</li>" for item in items)
     return f'<ol type="a">{lines}</ol>'
 
