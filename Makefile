@@ -1,6 +1,6 @@
 # Every task of the course, one target each. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help book test test-full lessons assignments grade stills lab computer check solutions bench \
+.PHONY: help book pdf slides test test-full lessons assignments grade stills lab computer check solutions bench \
 	reproduce lock links newest clean
 .DELETE_ON_ERROR:
 
@@ -39,6 +39,14 @@ book: $(READY)  ## build the website, and open it if there is a desktop
 		if [ "$$(uname)" = Darwin ]; then open $(SITE); \
 		elif [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ] && command -v xdg-open >/dev/null; then xdg-open $(SITE); \
 		fi; fi || true
+
+pdf: $(READY)  ## print the whole book into a PDF, which the site then offers (needs Chromium)
+	$(BIN)/jupyter-book build . -W -n --keep-going -q
+	$(BIN)/python lessons_src/paper.py
+
+slides: $(READY)  ## make slides of each chapter, for a meeting
+	$(BIN)/jupyter-book build . -W -n --keep-going -q
+	$(BIN)/python lessons_src/slides.py
 
 # These read records: tests/test_lone.py runs them, from the wheel, in an empty folder.
 FROM_WHEEL := book/08-lenet-mnist.ipynb book/09-lenet-cifar10.ipynb book/10-overfitting.ipynb book/appendix-sources-checked.ipynb

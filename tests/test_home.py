@@ -111,7 +111,8 @@ def test_without_a_home_no_address_is_invented_and_every_notebook_says_how_to_ru
     for name in PAGES:
         text = (SITE / f"{name}.html").read_text(encoding="utf-8")
         runs = re.findall('<p class="run">(.*?)</p>', text)
-        assert len(runs) == (name in CHAPTERS or name.startswith("book/assignments/")), name
+        runnable = name in [*CHAPTERS, "book/cheat-sheet"] or name.startswith("book/assignments/")
+        assert len(runs) == runnable, name
         way = "../install.html" if name.count("/") > 1 else "install.html"
         assert runs in ([], [f'Run this page on <a href="{way}">your computer</a>.'])
         head = text[: text.index("</head>")]

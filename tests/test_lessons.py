@@ -13,7 +13,7 @@ from rules import TITLE
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = sorted((ROOT / "lessons_src" / "chapters").glob("*.md"))
-CHAPTERS = [source for source in SOURCES if source.stem != "index"]
+CHAPTERS = [source for source in SOURCES if source.stem not in ("index", "cheat-sheet")]
 PAGES = sorted((ROOT / "book").glob("*.md"))
 _TOC = yaml.safe_load((ROOT / "_toc.yml").read_text())
 LISTED = {_TOC["root"], *(c["file"] for part in _TOC["parts"] for c in part["chapters"])}
@@ -74,7 +74,7 @@ def test_every_figure_has_a_caption_a_name_and_says_what_it_shows(source):
             assert len(data["text/plain"]) > 30
             figure = cell.metadata["mystnb"]["figure"]
             assert len(figure["caption"]) > 30 and figure["name"]
-    assert figures
+    assert figures or source.stem == "cheat-sheet"  # tables only, to fit on two pages
 
 
 @pytest.mark.parametrize("source", CHAPTERS, ids=lambda s: s.stem)

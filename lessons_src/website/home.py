@@ -22,6 +22,7 @@ PARTS = ("site", "repository", "lessons", "hub")
 COLAB, BINDER = "https://colab.research.google.com", "https://mybinder.org"
 GITHUB = "https://github.com/"
 ARCHIVE = "_static/course.zip"
+PRINTED = "<!-- the book as a PDF -->"
 
 
 def setup(app):
@@ -89,13 +90,16 @@ class Computer(SphinxDirective):
 
 
 class GetCourse(SphinxDirective):
-    """`{get-course}`: the archive, and the repository if its address is known."""
+    """`{get-course}`: the archive, and the repository if its address is known.
+
+    A comment keeps the place of the book as a PDF, which paper.py puts there once it has made it.
+    """
 
     def run(self):
         way = relative_uri(f"{self.env.docname}.html", ARCHIVE)
         button = nodes.raw(
             "",
-            f'<p class="get"><a href="{way}" download>Get the course (.zip)</a></p>',
+            f'<p class="get"><a href="{way}" download>Get the course (.zip)</a></p>\n{PRINTED}',
             format="html",
         )
         address = self.config.course_home.get("repository")

@@ -15,7 +15,8 @@ TEMPLATES = Path(__file__).with_name("templates")
 NEEDLESS = re.compile("sphinx-book-theme|doctools|sphinx_highlight|mathjax", re.IGNORECASE)
 NEEDLESS_FILES = (
     "scripts vendor/fontawesome locales images doctools.js sphinx_highlight.js searchtools.js "
-    "language_data.js webpack-macros.html sbt-webpack-macros.html styles/*.map *.png"
+    "language_data.js webpack-macros.html sbt-webpack-macros.html styles/*.map *.png "
+    "paper.css slides.css slides.js"  # for paper.py and slides.py
 )
 MARKER = "_static/site.css"  # where this is, there is the course
 
