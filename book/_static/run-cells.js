@@ -7,7 +7,8 @@
   // The worker, whose text is this function's: it starts Python, then runs cells one by one.
   function inWorker() {
     async function unpack(pieces) {
-      const bytes = Uint8Array.from(atob(pieces.join("")), (sign) => sign.charCodeAt(0));
+      const text = atob(pieces.join("")), bytes = new Uint8Array(text.length);
+      for (let i = 0; i < bytes.length; i++) bytes[i] = text.charCodeAt(i);
       return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
     }
     async function start({ files, modules, boot }) {
@@ -142,7 +143,7 @@
       else if (kind === "text") this.place.append(element("pre", { tabIndex: 0, ariaLabel: "Output" }, text));
       else if (kind === "html") this.place.append(element("div", { className: "output", innerHTML: text }));
       else if (kind === "markdown") this.place.append(sentence(text));
-      else this.place.append(element("p", { className: `run-${kind}` }, text));
+      else this.place.append(element("p", { className: kind === "problem" ? "run-problem" : "run-note" }, text));
     }
   }
 
@@ -255,15 +256,15 @@
 
     // The name of an assignment's cell, which stays the same if the assignment grows.
     #name(number) {
-      return cnn.page.notebook?.cells[number]?.metadata.nbgrader?.grade_id;
+      return cnn.page.names?.[number];
     }
 
     #editor(button) {
       const at = +button.dataset.cell;
       if (!this.open.has(at)) {
         const number = cnn.page.steps.findIndex(({ cell }) => cell === at);
-        const source = number < 0 ? cnn.page.notebook.cells[at].source : cnn.page.steps[number].text;
-        const cell = new Cell(this, button, number, [source].flat().join(""));
+        const source = number < 0 ? "YOUR ANSWER HERE" : cnn.page.steps[number].text;
+        const cell = new Cell(this, button, number, source);
         this.open.set(at, cell);
         const kept = this.kept[this.#name(at)];
         if (kept !== undefined) cell.text = kept;
@@ -389,10 +390,7 @@
     // The notebook, with the answers in it.
     download() {
       const notebook = structuredClone(cnn.page.notebook);
-      for (const [at, cell] of notebook.cells.entries()) {
-        const kept = this.kept[this.#name(at)];
-        if (kept !== undefined) cell.source = kept;
-      }
+      for (const cell of notebook.cells) cell.source = this.kept[cell.metadata.nbgrader?.grade_id] ?? cell.source;
       const file = new Blob([`${JSON.stringify(notebook, null, 1)}\n`], { type: "application/x-ipynb+json" });
       const link = element("a", { href: URL.createObjectURL(file), download: `${cnn.page.name}.ipynb` });
       link.click();

@@ -119,6 +119,8 @@ COMPOUND = ast.FunctionDef | ast.ClassDef | ast.For | ast.While | ast.If | ast.W
 def brief(value, indent=0):
     """A value in a few lines."""
     shape = getattr(value, "shape", None)
+    if shape == ():
+        return repr(value.item())
     if shape is None or type(value).__name__ != "ndarray":
         shorter = reprlib.Repr()
         shorter.maxother = shorter.maxstring = 200

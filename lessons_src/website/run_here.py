@@ -242,8 +242,8 @@ def assigned(body):
 class Plan:
     """What can run of a notebook's cells, in order.
 
-    `chosen`: {number of a cell: the step that is this cell}; `steps`: those and single statements
-    of other cells; `lost`: names that only a notebook has, at the end of the page.
+    `steps`: whole cells that are chosen, and single statements of others; `chosen`: {number of a
+    cell: its step}.
     """
 
     def __init__(self, cells):
@@ -256,25 +256,19 @@ class Plan:
             if cell.cell_type == "code":
                 self.read(number, cell)
         # Who edits a cell may use whatever is imported above it.
-        loads = {
-            n for n, step in enumerate(self.steps) if step.text.startswith(("import ", "from "))
-        }
+        loads = {n for n, s in enumerate(self.steps) if s.text.startswith(("import ", "from "))}
         for number, step in enumerate(self.steps):
             if step.cell in self.chosen:
                 step.needs |= {n for n in loads if n < number}
-
-    @property
-    def lost(self):
-        return sorted(name for name, steps in self.made.items() if steps is None)
 
     def read(self, number, cell):
         tags = set(cell.metadata.get("tags", []))
         statements = ast.parse(cell.source).body
         first = len(self.steps)
-        before = {kind: dict(getattr(self, kind)) for kind in ("made", "modules")}
         fine = [self.statement(cell.source, node) for node in statements]
         only_imports = all(isinstance(n, ast.Import | ast.ImportFrom) for n in statements)
-        if not all(fine) or only_imports or tags & UNSEEN:
+        a_step = "hide-input" in tags and not cell.outputs  # folded, and shows nothing
+        if not all(fine) or only_imports or a_step or tags & UNSEEN:
             return
         # All of it runs: then it is one step.
         parts = self.steps[first:]
@@ -286,7 +280,7 @@ class Plan:
         self.steps[first:] = [step]
         self.chosen[number] = step
         for name, steps in self.made.items():
-            if steps and steps & own and steps != before["made"].get(name):
+            if steps and steps & own:
                 self.made[name] = (steps - own) | {first}
 
     def statement(self, source, node):
@@ -441,7 +435,8 @@ def show_workbench(self, node):
         self.body.append(
             '<div class="workbench needs-script"><p><strong>You can do this assignment on this '
             "page</strong>, and need to install nothing. <em>answer here</em> opens an editor. "
-            "Your work is kept in this browser only: download it, and hand in that file.</p>\n"
+            "Your work is kept in this browser only: download it, and hand in that file. If your "
+            "teacher gave you a notebook, use that one instead.</p>\n"
             '<p><button type="button" class="run-here" data-cell="all">run all tests</button> '
             '<button type="button" class="run-here" data-cell="download">download my notebook'
             '</button></p><div class="run-said" role="status"></div></div>\n'
@@ -546,8 +541,11 @@ def about(app, name, path):
         "files": [DIGITS] if any("cnnlab import data" in s.text for s in steps) else [],
     }  # fmt: skip
     if path.match(ASSIGNMENTS):
+        # What the site offers may hold one cell more than the page: they have names, too.
         offered = Path(app.outdir, "_sources", f"{name}.ipynb").read_text("utf-8")
-        told |= {"notebook": json.loads(offered), "written": written(path)}
+        here = nbformat.read(path, as_version=4).cells
+        names = [cell.metadata.get("nbgrader", {}).get("grade_id") for cell in here]
+        told |= {"notebook": json.loads(offered), "names": names}
     return as_script("page", told)
 
 
