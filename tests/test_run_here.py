@@ -6,14 +6,18 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
 from classroom import grading, masters, room, sandbox, submissions
 from serving import served
+from sphinx.errors import ExtensionError
 from test_site import violations
+from website import run_here
 
 ROOT = Path(__file__).resolve().parent.parent
 SITE = ROOT / "_build" / "html"
@@ -21,14 +25,11 @@ PYTHON = SITE / "_static" / "python"
 FIREFOX = shutil.which("firefox-esr") or shutil.which("firefox")
 CHAPTERS = ["02-convolution", "03-dense-to-conv", "04-pooling", "05-counting"]
 
-pytestmark = pytest.mark.skipif(
-    not (PYTHON / "index.js").exists(),
-    reason="The site was built without Run here: build it with CNNLAB_PYODIDE=folder",
-)
-
 
 @pytest.fixture(scope="module")
 def address():
+    if not (PYTHON / "index.js").exists():
+        pytest.skip("The site was built without Run here: build it with CNNLAB_PYODIDE=folder")
     with served(SITE) as found:
         yield found
 
@@ -275,7 +276,7 @@ addEventListener("load", async () => {
 
 
 @pytest.mark.skipif(FIREFOX is None, reason="There is no Firefox (Debian: apt install firefox-esr)")
-def test_firefox_gives_what_the_notebook_gives(tmp_path):
+def test_firefox_gives_what_the_notebook_gives(address, tmp_path):
     name, told, came = "05-counting", [], threading.Event()
     page = (SITE / "book" / f"{name}.html").read_text().replace("</body>", f"{TELL}</body>")
 
@@ -310,13 +311,13 @@ def test_firefox_gives_what_the_notebook_gives(tmp_path):
     )
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        address = f"http://127.0.0.1:{server.server_port}/book/{name}.html"
-        command = [FIREFOX, "--headless", "--no-remote", "--profile", str(profile), address]
+        place = f"http://127.0.0.1:{server.server_port}/book/{name}.html"
+        command = [FIREFOX, "--headless", "--no-remote", "--profile", str(profile), place]
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         environment = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
         with subprocess.Popen(command, env=environment, **quiet) as fox:
             try:
-                assert came.wait(240), "Firefox has not told what its page shows."
+                assert came.wait(900), "Firefox has not told what its page shows."
             finally:
                 fox.terminate()
         server.shutdown()
@@ -332,3 +333,117 @@ def test_firefox_gives_what_the_notebook_gives(tmp_path):
 
 def squeezed(text):
     return " ".join(html.unescape(text).split())
+
+
+# --- Which cells are chosen
+
+
+def plan(*texts):
+    return run_here.Plan([nbformat.v4.new_code_cell(text) for text in texts])
+
+
+def needed(found, cell):
+    """The texts of all steps that a cell needs, in order."""
+    numbers = {found.steps.index(found.chosen[cell])}
+    for number in range(len(found.steps) - 1, -1, -1):
+        if number in numbers:
+            numbers |= found.steps[number].needs
+    return [found.steps[number].text for number in sorted(numbers)][:-1]
+
+
+SETUP = "import keras\nimport numpy as np\nfrom cnnlab import figures"
+
+
+def test_what_needs_keras_or_draws_is_not_chosen_nor_what_rests_on_it():
+    found = plan(
+        SETUP,
+        "a = np.eye(3)",
+        "b = keras.ops.sum(a)",
+        "b + 1",
+        "figures.maps([a])",
+        "figures.numbers(('a', a))",
+        "import subprocess\na",
+        "def f():\n    return b",
+        "f()",
+    )
+    assert sorted(found.chosen) == [1, 5]
+    assert needed(found, 5) == ["import numpy as np", "from cnnlab import figures", "a = np.eye(3)"]
+
+
+def test_a_cell_takes_only_what_it_needs_as_it_stands_above_it():
+    found = plan(
+        SETUP,
+        "a = [1]\nc = 5",
+        "def f():\n    return a",
+        "a.append(2)",
+        "x = f()",
+        "a = 7",
+        "for c in range(3):\n    print(c)",
+    )
+    imports = ["import numpy as np", "from cnnlab import figures"]
+    assert needed(found, 4) == [*imports, "a = [1]\nc = 5", "def f():\n    return a", "a.append(2)"]
+    assert needed(found, 6) == imports  # a loop's own name, not the one above
+
+
+def test_numbers_drawn_by_lot_come_in_the_notebooks_order():
+    found = plan(
+        "import numpy as np\nimport keras",
+        "rng = np.random.default_rng(0)",
+        "a = rng.random()",
+        "def draw():\n    return rng.random()",
+        "b = draw()",
+        "c = rng.random()",
+        "keras.fit(rng)",
+        "d = rng.random()",
+    )
+    assert needed(found, 5)[2:] == ["a = rng.random()", found.chosen[3].text, "b = draw()"]
+    assert 7 not in found.chosen  # how many numbers Keras has drawn, a page cannot know
+
+
+def test_what_a_page_has_of_the_package_loads_without_keras_and_what_draws(tmp_path):
+    for name, text in run_here.package().items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    code = """
+import sys
+for name in ("IPython", "PIL", "keras", "matplotlib", "scipy", "tensorflow"):
+    sys.modules[name] = None
+from cnnlab import conv, data, figures, fields, ledger, pooling, tables, windows
+assert figures.numbers is tables.numbers and not hasattr(figures, "maps")
+"""
+    python = [
+        sys.executable,
+        "-I",
+        "-c",
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n{code}",
+    ]
+    subprocess.run(python, check=True)
+
+
+# --- Python's files
+
+
+def test_without_network_and_folder_there_is_no_python_and_one_line_says_so(monkeypatch, capsys):
+    def cut_off(name, sha256):
+        raise OSError("no network")
+
+    monkeypatch.delenv("CNNLAB_PYODIDE", raising=False)
+    monkeypatch.setattr(run_here, "fetched", cut_off)
+    app, config = SimpleNamespace(), SimpleNamespace()
+    run_here.find(app, config)
+    assert config.run_here is False and app.python_files == {}
+    [line] = capsys.readouterr().out.splitlines()
+    assert "built without *Run here*" in line and "CNNLAB_PYODIDE" in line
+
+
+def test_a_folder_with_other_files_is_refused(monkeypatch, tmp_path):
+    monkeypatch.setenv("CNNLAB_PYODIDE", str(tmp_path))
+    with pytest.raises(ExtensionError, match="is missing in"):
+        run_here.runtime()
+    for name in run_here.FILES:
+        (tmp_path / name).write_text("something else")
+    with pytest.raises(ExtensionError, match="is not that of Pyodide"):
+        run_here.runtime()
+    monkeypatch.setenv("CNNLAB_PYODIDE", str(tmp_path / "nowhere"))
+    with pytest.raises(ExtensionError, match="no folder"):
+        run_here.runtime()

@@ -53,6 +53,7 @@
   class Python {
     #worker;
     #hear; // what the worker's next words are for
+    #halted; // whether it was stopped while its files came
     made = new Map(); // name: the step that made it what it is
     ran = new Map(); // step: the text that was run
 
@@ -88,15 +89,18 @@
       });
     }
 
+    // Whether Python runs now: false if it was stopped before.
     async start(tell) {
-      if (this.#worker) return;
+      if (this.#worker) return true;
+      this.#halted = false;
       const files = await this.#load(tell);
+      if (this.#halted) return false;
       tell("Python starts.");
       const code = new Blob([`"use strict";(${inWorker})();`], { type: "text/javascript" });
       this.#worker = new Worker(URL.createObjectURL(code));
       const { boot, modules } = cnn.python;
-      const { failed } = await this.#ask({ files, boot, modules: cnn.page.notebook ? {} : modules });
-      if (!failed) return;
+      const { ready, failed } = await this.#ask({ files, boot, modules: cnn.page.notebook ? {} : modules });
+      if (!failed) return Boolean(ready);
       this.stop();
       throw new Error(`Python does not start in this browser: ${failed}`);
     }
@@ -109,10 +113,12 @@
       for (const name of sets) this.made.set(name, number);
       this.ran.set(number, text);
       if (said.leftOut) hear({ kind: "note", text: `${said.leftOut.toLocaleString("en")} more characters are not shown.` });
+      if (said.failed) this.stop(); // it would not recover
       return said.failed ?? said.problem;
     }
 
     stop() {
+      this.#halted = true;
       this.#worker?.terminate();
       this.#worker = null;
       this.made.clear();
@@ -179,8 +185,8 @@
       this.editor.addEventListener("input", () => this.changed());
       this.editor.addEventListener("keydown", (event) => this.#key(event));
       button.hidden = true;
-      const static_ = button.parentElement.querySelector(":scope > .highlight-python, :scope > .highlight-ipython3, :scope > div.highlight");
-      if (static_) static_.hidden = true;
+      const code = button.parentElement.querySelector(":scope > [class*='highlight']");
+      if (code) code.hidden = true;
       button.after(this.place);
       this.#fit();
     }
@@ -239,6 +245,8 @@
       return this.cells.run(this);
     }
   }
+
+  const STOPPED = ["Stopped. What all cells had made is gone; each run makes anew what it needs.", null];
 
   class Cells {
     constructor(script) {
@@ -312,7 +320,8 @@
       return first < 0 ? [] : inOrder.slice(first);
     }
 
-    // Runs a cell, after what it needs, and its tests. Only one runs at a time.
+    // Runs a cell, after what it needs, and its tests: whether all went well, null if it was stopped. Only one runs
+    // at a time.
     async run(cell) {
       if (this.busy) {
         cell.tell("Another cell runs. Wait for it, or stop it.");
@@ -323,9 +332,9 @@
       cell.stops.disabled = false;
       cell.shown.clear();
       try {
-        await this.python.start((text) => cell.tell(text));
-        cell.tell("It runs.");
-        const [words, fine] = await this.#all(cell);
+        const started = await this.python.start((text) => cell.tell(text));
+        if (started) cell.tell("It runs.");
+        const [words, fine] = started ? await this.#all(cell) : STOPPED;
         cell.tell(words);
         return fine;
       } catch (problem) {
@@ -341,7 +350,6 @@
 
     // [what to say at the end, whether all went well]
     async #all(cell) {
-      const STOPPED = ["Stopped. What all cells had made is gone; each run makes anew what it needs.", false];
       const work = cnn.page.notebook;
       let above = ""; // what went wrong further up
       for (const number of this.missing(cell.number)) {
@@ -379,6 +387,10 @@
         const cell = this.#editor(one);
         said.textContent = `Question ${tested.length + 1} is tested.`;
         const fine = await cell.run();
+        if (fine === null) {
+          said.textContent = "Stopped.";
+          return;
+        }
         if (!cell.tests.length) continue;
         tested.push(cell);
         passed += fine;
@@ -394,7 +406,7 @@
       const file = new Blob([`${JSON.stringify(notebook, null, 1)}\n`], { type: "application/x-ipynb+json" });
       const link = element("a", { href: URL.createObjectURL(file), download: `${cnn.page.name}.ipynb` });
       link.click();
-      setTimeout(() => URL.revokeObjectURL(link.href), MEGABYTE);
+      setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
     }
   }
 

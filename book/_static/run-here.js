@@ -7,7 +7,7 @@
     const node = document.createElement("script");
     node.src = here + name;
     node.onload = done;
-    node.onerror = () => failed(new Error(`${name} is missing. Build the site anew: make book`));
+    node.onerror = () => failed(new Error(`${name} cannot be loaded from this site. Try again.`));
     document.head.append(node);
   });
   let loaded; // the promise of the page's cells
@@ -18,6 +18,7 @@
       try {
         (await cells()).press(button);
       } catch (problem) {
+        loaded = null;
         button.after(` ${problem.message}`);
       }
     });
