@@ -3,7 +3,10 @@
 from xdist.scheduler import LoadFileScheduling
 
 # Their tests are long and need nothing from each other.
-SHARED = {f"tests/test_{name}.py" for name in ("pieces_drawings", "readers", "reproduce", "site")}
+SHARED = {
+    f"tests/test_{name}.py"
+    for name in ("pieces_drawings", "readers", "reproduce", "run_here", "site")
+}
 
 
 class Scheduling(LoadFileScheduling):

@@ -14,7 +14,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import numpy as np
-from PIL import Image
 
 from cnnlab.shapes import SHAPES, shapes
 
@@ -114,6 +113,8 @@ def photographs():
         and licences stand in photographs.LICENSE.md; name the authors of the flower (vultilion) and
         the pagoda (danielbuechele), CC BY 2.0, where you show patches of them.
     """
+    from PIL import Image
+
     height, width, square = 288, 432, 48
     with Image.open(Path(__file__).with_name("photographs.jpg")) as sheet:
         pixels = np.asarray(sheet)

@@ -27,6 +27,7 @@ from PIL import Image
 from cnnlab.network import describe
 from cnnlab.tables import MINUS, PLUS, Shown, matrix, side_by_side, tints, written
 from cnnlab.tables import numbers as numbers
+from cnnlab.tables import say as say
 from cnnlab.tables import table as table
 
 INK, SOFT, LINE = "#1b1f24", "#57606a", "#d8dee4"
@@ -56,18 +57,6 @@ _STYLE = {
     "ytick.color": SOFT,
     "svg.fonttype": "none",  # text stays text
 }
-
-
-def say(text):
-    """Display a sentence as Markdown: how the book states a result that a cell has computed.
-
-    A hyphen in front of a number becomes a minus sign, outside `code` and $formulas$.
-    """
-    from IPython.display import Markdown, display
-
-    parts = re.split(r"(`[^`]*`|\$[^$]*\$)", textwrap.dedent(text).strip())
-    parts[::2] = [re.sub(r"(?<![\w)-])-(?=\d)", "−", part) for part in parts[::2]]
-    display(Markdown("".join(parts)))
 
 
 class Picture(Shown):

@@ -5,6 +5,8 @@ be shown, words say the same. Styles that a notebook needs stand in the HTML; ho
 it is in book/_static/pictures.css.
 """
 
+import re
+import textwrap
 from html import escape
 from numbers import Integral, Real
 
@@ -26,6 +28,18 @@ class Shown:
 
     def _repr_html_(self):
         return self.html
+
+
+def say(text):
+    """Display a sentence as Markdown: how the book states a result that a cell has computed.
+
+    A hyphen in front of a number becomes a minus sign, outside `code` and $formulas$.
+    """
+    from IPython.display import Markdown, display
+
+    parts = re.split(r"(`[^`]*`|\$[^$]*\$)", textwrap.dedent(text).strip())
+    parts[::2] = [re.sub(r"(?<![\w)-])-(?=\d)", "−", part) for part in parts[::2]]
+    display(Markdown("".join(parts)))
 
 
 def table(rows, columns, *, formats=None, strong=(), caption="", note=""):

@@ -16,6 +16,7 @@ MODULES = [
     "formulas",
     "styles",
     "archive",
+    "run_here",
 ]
 
 
