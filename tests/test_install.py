@@ -71,6 +71,16 @@ def test_install_stops_before_it_makes_anything(tmp_path):
     assert done.stderr.count("\n") == 1 and [p.name for p in tmp_path.iterdir()] == ["install.py"]
 
 
+def test_an_environment_without_pip_gets_one(tmp_path):
+    """`uv venv` makes such a one, and so does an installation that was cut short."""
+    shutil.copy(ROOT / "install.py", tmp_path)
+    (tmp_path / "requirements.txt").touch()
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / ".venv"], check=True)
+    python = tmp_path / ".venv" / "bin" / "python"
+    subprocess.run([python, tmp_path / "install.py"], capture_output=True, check=False)
+    subprocess.run([python, "-m", "pip", "--version"], capture_output=True, check=True)
+
+
 def program(path, text):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(f"#!/bin/sh\n{text}\n")
