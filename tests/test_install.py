@@ -158,6 +158,18 @@ def test_an_environment_that_is_there_is_brought_up_to_date_with_its_own_python(
     assert make(python3=OLD) == (0, ".venv/bin/python install.py\n")
 
 
+@pytest.mark.parametrize("target", ["book", "test", "lessons", "bench"])
+def test_a_copy_without_the_website_says_so_before_it_installs_anything(make, tmp_path, target):
+    """As the archive is, which brings the Makefile along."""
+    make(python3=GOOD)
+    shutil.rmtree(tmp_path / "course" / ".venv")
+    done = subprocess.run(
+        ["make", target], cwd=tmp_path / "course", capture_output=True, text=True, check=False
+    )
+    assert done.returncode and done.stdout.count("\n") == 1 and "make lab" in done.stdout
+    assert not (tmp_path / "course" / ".venv").exists()
+
+
 # --- What the pages say ---
 
 
