@@ -20,7 +20,7 @@ SETTINGS = {
     "services.settings.server": "",
     "ui.prefersReducedMotion": 1,
 }
-HEARD = ["log.entryAdded", "network.beforeRequestSent"]
+HEARD = ["log.entryAdded", "network.beforeRequestSent", "network.responseCompleted"]
 
 
 class Firefox:
@@ -53,6 +53,8 @@ class Firefox:
             address = told["request"]["url"]
             if not address.startswith((self.home, "data:", "blob:")):
                 self.problems.append(f"asks for {address}")
+        if event == "network.responseCompleted" and told["response"]["status"] >= 400:
+            self.problems.append(f"{told['response']['url']} is missing")
 
     def open(self, home, path):
         """Load a page that lies below `home`, the only place that it may ask for something."""

@@ -52,7 +52,7 @@ def kept(tmp_path, monkeypatch):
 
 
 def test_bench_says_which_numbers_moved_and_keeps_them(kept, capsys):
-    bench.note("same", 1.0999, "x")
+    bench.note("same", 1.08, "x")
     bench.note("slower", 2.2301, "ms")
     bench.note("fresh", 5, "kB")
     bench.keep()
