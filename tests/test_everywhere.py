@@ -16,6 +16,7 @@ ASLEEP = "[...document.querySelectorAll('article :not(:defined)')].map(piece => 
 
 def test_from_disk_in_the_dark_at_every_width(new_context):
     context = new_context(color_scheme="dark", reduced_motion="reduce")
+    context.set_default_timeout(120_000)  # a busy machine is slow, not wrong
     tab, problems = context.new_page(), []
     tab.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)
     tab.on("pageerror", lambda error: problems.append(str(error)))
@@ -79,6 +80,7 @@ UNPRINTED = """() => [
 
 def test_without_scripts_in_forced_colours_and_on_paper(new_context):
     context = new_context(java_script_enabled=False, forced_colors="active", color_scheme="dark")
+    context.set_default_timeout(120_000)
     tab, found = context.new_page(), {}
     for name in PAGES:
         tab.emulate_media(media="screen")
