@@ -1,7 +1,7 @@
 # Every task of the course, one target each. `make help` lists them.
 .DEFAULT_GOAL := help
 .PHONY: help book pdf slides test test-full lessons assignments grade stills lab computer check solutions bench \
-	reproduce lock links newest clean
+	reproduce lock links newest clean whole
 .DELETE_ON_ERROR:
 
 # The first Python on the path that the course supports; `make PYTHON=... book` overrides it. Where
@@ -32,7 +32,11 @@ $(GRADER): $(READY) requirements-classroom.txt
 	$(BIN)/python -m pip install --disable-pip-version-check -r requirements-classroom.txt
 	@touch $(GRADER)
 
-book: $(READY)  ## build the website, and open it if there is a desktop
+# The archive that the site offers holds what `make lab` needs, and no more.
+whole:
+	@test -f _toc.yml || { echo "This copy of the course holds the lessons, but not what builds and tests the website: that is in the course's repository. To work with the lessons: make lab"; exit 2; }
+
+book: whole $(READY)  ## build the website, and open it if there is a desktop
 	$(BIN)/jupyter-book build . -W -n --keep-going
 	@echo "The site is ready: open $(CURDIR)/$(SITE)"
 	@if [ -z "$$CI" ]; then \
@@ -50,7 +54,7 @@ slides: $(READY)  ## make slides of each chapter, for a meeting
 
 # These read records: tests/test_lone.py runs them, from the wheel, in an empty folder.
 FROM_WHEEL := book/08-lenet-mnist.ipynb book/09-lenet-cifar10.ipynb book/10-overfitting.ipynb book/appendix-sources-checked.ipynb
-test: $(GRADER)  ## prove that the course is true: style, package, site, every notebook, grading
+test: whole $(GRADER)  ## prove that the course is true: style, package, site, every notebook, grading
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	@# All pages anew: a page that is up to date would not repeat its warning.
@@ -63,13 +67,13 @@ test: $(GRADER)  ## prove that the course is true: style, package, site, every n
 	@# By itself, since it takes all cores and students' cells have a clock.
 	$(BIN)/pytest -ra --durations 4 tests/test_grading.py
 
-test-full: $(READY)  ## run the notebooks on the full data in CNNLAB_DATA, asserts only
+test-full: whole $(READY)  ## run the notebooks on the full data in CNNLAB_DATA, asserts only
 	CNNLAB_TIER=full $(BIN)/pytest -v --durations 8 --nbval-lax --nbval-current-env book
 
-lessons: $(READY)  ## execute the changed chapter sources into book/
+lessons: whole $(READY)  ## execute the changed chapter sources into book/
 	$(BIN)/python lessons_src/build.py
 
-stills: $(READY)  ## photograph the live pieces, for print and for pages without JavaScript
+stills: whole $(READY)  ## photograph the live pieces, for print and for pages without JavaScript
 	$(BIN)/python lessons_src/stills.py
 
 CLASSROOM := $(BIN)/python -m classroom
@@ -97,7 +101,7 @@ solutions: $(READY)  ## write the assignments with their solutions into work/sol
 	@test -d lessons_src/assignments || { echo "The solutions are not in this copy. They are in the course's repository, in lessons_src/assignments/."; exit 2; }
 	$(BIN)/python -m classroom.lab lessons_src/assignments work/solutions
 
-bench: $(GRADER)  ## time our convolution beside TensorFlow and SciPy, and our grading beside nbgrader's
+bench: whole $(GRADER)  ## time our convolution beside TensorFlow and SciPy, our grading beside nbgrader's; say what moved
 	PYTHONPATH=lessons_src $(BIN)/python tests/bench.py
 
 SEEDS := 1
@@ -114,12 +118,12 @@ lock: $(READY)  ## compute both lists of requirements anew from pyproject.toml
 		$(BIN)/$(LOCK) --group classroom -c requirements.txt --no-annotate --no-header -q \
 		| grep -vxFf requirements.txt; } > requirements-classroom.txt
 
-links: $(READY)  ## do the pages' links to other places lead somewhere? (needs a network)
+links: whole $(READY)  ## do the pages' links to other places lead somewhere? (needs a network)
 	$(BIN)/jupyter-book build . --builder linkcheck --path-output _build/links
 
 # In an environment of its own: numbers may differ, but what the notebooks assert must hold.
 NEWEST := .venv-newest
-newest:  ## try the newest Keras and TensorFlow that there are (needs a network)
+newest: whole  ## try the newest Keras and TensorFlow that there are (needs a network)
 	$(PYTHON) -m venv --clear $(NEWEST)
 	$(NEWEST)/bin/python -m pip install --upgrade pip
 	$(NEWEST)/bin/python -m pip install -e . --group course --group test

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from importlib.util import find_spec
 from pathlib import Path
 
 DISK = 4  # gigabytes that the environment and its download take
@@ -101,6 +102,8 @@ def main():
     ]
     if os.path.realpath(sys.prefix) != os.path.realpath(".venv"):  # else uv has made it
         steps.insert(0, [sys.executable, "-m", "venv", ".venv"])
+    elif find_spec("pip") is None:  # `uv venv` without --seed, or one that was cut short
+        steps.insert(0, [python, "-m", "ensurepip"])
     version = platform.python_version()
     print(f"Installing into .venv with Python {version}. The first time takes minutes.", flush=True)
     for step in steps:

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import nbformat
 from classroom.notebooks import fetching, from_text
+from cnnlab import computer
 from cnnlab.files import written_whole
 from cnnlab.pieces import networks
 from nbclient import NotebookClient
@@ -45,6 +46,13 @@ def _watch():
     sys.addaudithook(note)
     return opened
 _opened = _watch()
+
+def _megabytes():  # at most, so far; only Linux tells
+    try:
+        with open("/proc/self/status") as status:
+            return next(int(line.split()[1]) * 1024 // 10**6 for line in status if "VmHWM" in line)
+    except OSError:
+        return None
 """
 
 
@@ -101,13 +109,18 @@ def execute(notebook):
         client.kc.execute(WATCH, silent=True)
         for number, cell in enumerate(notebook.cells):
             client.execute_cell(cell, number)
-        ask = {"opened": r"'\n'.join(_opened)"}  # a list's printed form would be cut short
+        # A list's printed form would be cut short.
+        ask = {"opened": r"'\n'.join(_opened)", "megabytes": "_megabytes()"}
         reply = client.wait_for_reply(client.kc.execute("", silent=True, user_expressions=ask))
-    opened = ast.literal_eval(reply["content"]["user_expressions"]["opened"]["data"]["text/plain"])
+    told = reply["content"]["user_expressions"]
+    told = {name: ast.literal_eval(told[name]["data"]["text/plain"]) for name in ask}
+    opened = told["opened"]
     names = sorted({source_of(path) for path in opened.splitlines()} & set(before))
     notebook.metadata["cnnlab"] = {
         "made_from": {name: before[name] for name in names},
         "seconds": round(time.perf_counter() - start),
+        "megabytes": told["megabytes"],
+        "computer": computer.line(),
     }
     for cell in notebook.cells:
         if cell.cell_type == "code":

@@ -1,4 +1,4 @@
-"""How fast the package is, as ratios taken in one run: `make bench`.
+"""How fast the package is, as ratios taken in one run: `make bench`. The numbers go to bench.json.
 
 Candidates take turns, so that a busy machine slows both, and medians are compared. A turn lasts two
 seconds, and only its second half counts: a library's threads need about a second to find a core
@@ -6,6 +6,7 @@ each, while those of the library before still hold one.
 """
 
 import csv
+import json
 import os
 import subprocess
 import sys
@@ -18,7 +19,7 @@ import nbformat
 import numpy as np
 import tensorflow as tf
 from classroom import masters
-from cnnlab import pieces
+from cnnlab import computer, pieces
 from cnnlab.conv import conv2d, conv2d_loops
 from cnnlab.data import shapes
 from scipy import signal
@@ -27,6 +28,40 @@ from serving import served
 SUBMISSIONS = 4  # to each assignment
 PATIENT = "--Execute.timeout=600"  # seconds for a cell; of nbgrader's 30, a busy machine takes more
 TIMED = (1, 3, 4, 5)  # assignments: two without TensorFlow, two that train
+# What was measured last, for the page How fast: {what: [number, unit, target]}.
+KEPT = Path(__file__).with_suffix(".json")
+MEASURED = {}
+MOVED = 0.1  # a number that has changed by more than this share is named at the end
+
+
+def note(what, number, unit, target=""):
+    """Keep a number that was measured, with three digits."""
+    MEASURED[what] = [float(f"{number:.3g}"), unit, target]
+
+
+def moved(before, now):
+    """Sentences on the numbers that are not what they were, or not there any more."""
+    for what in sorted({*before, *now}):
+        (old, _, _), (new, unit, _) = (
+            numbers.get(what, [None, "", ""]) for numbers in (before, now)
+        )
+        if old is None or new is None:
+            yield f"{what}: {'new' if old is None else 'not measured this time'}"
+        elif abs(new - old) > MOVED * abs(old):
+            yield f"{what}: {old:g} before, now {new:g} {unit}"
+
+
+def keep():
+    """Write all numbers; say which have moved. What was not measured this time stays."""
+    before = json.loads(KEPT.read_text("utf-8"))["measured"] if KEPT.exists() else {}
+    found = {"computer": computer.line(), "measured": before | MEASURED}
+    KEPT.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    lines = [*moved(before, MEASURED)] if before else []
+    print(
+        f"\nWritten to {KEPT.name}. Moved by more than {MOVED:.0%}: {len(lines)}",
+        *lines,
+        sep="\n  ",
+    )
 
 
 def medians(*candidates, turns=3):
@@ -58,6 +93,8 @@ def correlate(image, kernels):
 
 def row(what, ours, theirs, ratio, target):
     print(f"{what:48} {ours * 1e3:9.2f} {theirs * 1e3:9.2f}   {ratio:>14}   {target}")
+    number, unit = ratio.split(" ", 1)
+    note(f"Our convolution beside {what}", float(number.replace(",", "")), unit, target)
 
 
 def main():
@@ -92,9 +129,11 @@ def main():
 
     (a,) = medians(lambda: shapes(2_000))
     print(f"\n`shapes` draws {2_000 / a:,.0f} images a second   target >= 5,000")
+    note("`shapes` draws", 2_000 / a, "images a second", ">= 5,000")
     reading()
     arriving()
     grading()
+    keep()
 
 
 def reading():
@@ -120,6 +159,8 @@ def reading():
         network, frame = tab.locator("cnn-digit-pad").evaluate(measure)
     print(f"\ndigit-pad: {network:.1f} ms a prediction   target < 10")
     print(f"{frame:.1f} ms from the pen to all pictures   target < 16")
+    note("digit-pad, a prediction", network, "ms", "< 10")
+    note("digit-pad, from the pen to all pictures", frame, "ms", "< 16")
 
 
 # A slow phone: 1.6 Mbit/s, an answer after 150 ms, a quarter of this processor.
@@ -142,6 +183,9 @@ def arriving():
     if browser.PROGRAM is None or not (site / "index.html").exists():
         print(f"\nThe site is not timed. {browser.MISSING if site.exists() else 'Run make book.'}")
         return
+    files = [path for path in site.rglob("*") if path.is_file()]
+    note("The whole site", sum(path.stat().st_size for path in files) / 1e6, "MB")
+    note("The archive", (site / "_static" / "course.zip").stat().st_size / 1e6, "MB", "< 15")
     print("\nOn a slow phone (1.6 Mbit/s, 150 ms, a quarter of this processor)")
     with browser.chromium() as chromium, served(site) as address:
         for name, weight, target in (("index", 250, 3), ("08-lenet-mnist", 700, 5)):
@@ -161,6 +205,9 @@ def arriving():
                 f"{name}: {sum(sizes) / 1e3:.0f} kB   target < {weight}; painted after "
                 f"{painted / 1e3:.1f} s, piece live after {live / 1e3:.1f} s   target < {target}"
             )
+            note(f"{name}, what a phone loads", sum(sizes) / 1e3, "kB", f"< {weight}")
+            note(f"{name}, painted on a slow phone", painted / 1e3, "s")
+            note(f"{name}, piece live on a slow phone", live / 1e3, "s", f"< {target}")
 
 
 def grading():
@@ -197,6 +244,7 @@ def grading():
             f"{name:36} {10 / ours:5.2f} in 10 s, plain nbgrader {10 / theirs:5.2f}   "
             f"{ours / theirs:.2f} x its time   target <= 1"
         )
+        note(f"Grading {name} beside plain nbgrader", ours / theirs, "x its time", "<= 1")
 
 
 if __name__ == "__main__":

@@ -74,6 +74,8 @@ def built(tmp_path_factory):
     (course / "book").mkdir()
     assert make_lessons(course).startswith("one: it is new ...")
     assert printed(course).endswith(" 3 1\n")
+    told = notebook(course).metadata["cnnlab"]
+    assert 20 < told["megabytes"] < 4000 and "Python 3." in told["computer"]  # the page How fast
     return course
 
 

@@ -25,26 +25,27 @@ TOLD = {
 }
 
 
-@pytest.fixture(scope="module")
-def hosted(tmp_path_factory):
-    """A site of five pages, built as if it had a home."""
-    course = tmp_path_factory.mktemp("hosted") / "course"
+def built(folder, told, pages):
+    """A site of these pages, of a page Install and of the glossary, built as if it had a home."""
+    course = folder / "course"
     passing = shutil.ignore_patterns(".*", "_build", "work", "__pycache__", "tests", "chapters")
     shutil.copytree(ROOT, course, ignore=passing)
-    (course / "_toc.yml").write_text(
-        f"format: jb-book\nroot: {FIRST}\nchapters:\n  - file: book/install\n"
-        f"  - file: {CHAPTER}\n  - file: book/assignments/03-counting\n"
-        "  - file: book/glossary\n"
-    )
+    files = "".join(f"  - file: {page}\n" for page in ["book/install", *pages, "book/glossary"])
+    (course / "_toc.yml").write_text(f"format: jb-book\nroot: {FIRST}\nchapters:\n{files}")
     (course / "book" / "install.md").write_text("# Install\n\n```{get-course}\n```\n")
     clean = {key: value for key, value in os.environ.items() if not key.startswith("COURSE_")}
     path = {"PYTHONPATH": str(course / "lessons_src")}
     command = [Path(sys.executable).with_name("jupyter-book"), "build", course, "-q"]
     done = subprocess.run(
-        command, env=clean | path | TOLD, capture_output=True, text=True, check=False
+        command, env=clean | path | told, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr[-2000:]
     return course / "_build" / "html"
+
+
+@pytest.fixture(scope="module")
+def hosted(tmp_path_factory):
+    return built(tmp_path_factory.mktemp("hosted"), TOLD, [CHAPTER, "book/assignments/03-counting"])
 
 
 def read(site, name):
@@ -68,6 +69,16 @@ def test_a_page_with_a_home_can_be_run_there(hosted):
     assert assignment["Colab"].endswith("/lessons/book/assignments/03-counting.ipynb")
     assert assignment["your computer"] == "../install.html"
     assert not ways(read(hosted, "book/install"))
+
+
+def test_a_host_that_nobody_knows_gets_no_buttons_and_a_sentence(tmp_path):
+    repository = "https://git.example.org/ann/cnn"
+    site = built(
+        tmp_path, TOLD | {"COURSE_REPOSITORY": repository}, ["book/assignments/03-counting"]
+    )
+    assert ways(read(site, "book/assignments/03-counting")).keys() == {"your computer"}
+    install = read(site, "book/install")
+    assert install.find("a", href=repository) and home.NO_BUTTONS in install.get_text()
 
 
 def test_the_branch_that_is_opened_is_the_unpacked_archive(hosted):
@@ -98,8 +109,10 @@ def fetched(text):
 def test_addresses_that_are_known_are_told(hosted):
     install = read(hosted, "book/install")
     assert install.find("a", href="https://github.com/ann/cnn")
+    assert home.NO_BUTTONS not in install.get_text()
     address = "https://example.org/course/book/install.html"
     assert install.find("link", rel="canonical")["href"] == address
+    assert install.find("meta", property="og:url")["content"] == address
     assert address in (hosted / "sitemap.xml").read_text()
 
 
@@ -119,6 +132,12 @@ def test_without_a_home_no_address_is_invented_and_every_notebook_says_how_to_ru
         assert not re.search(HOSTS, head) and "canonical" not in head  # chapters may name such
     assert not re.search(HOSTS, (SITE / "book" / "install.html").read_text(encoding="utf-8"))
     assert not (SITE / "sitemap.xml").exists()
+
+
+@pytest.mark.parametrize("address", ["", "https://github.com/ann", "https://my.org/github.com/x/y"])
+def test_what_is_no_repository_of_a_known_host(address):
+    assert not home.hosted({"repository": address})
+    assert home.hosted({"repository": "https://gitlab.com/group/part/cnn"})
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,16 @@ def test_install_stops_before_it_makes_anything(tmp_path):
     assert done.stderr.count("\n") == 1 and [p.name for p in tmp_path.iterdir()] == ["install.py"]
 
 
+def test_an_environment_without_pip_gets_one(tmp_path):
+    """`uv venv` makes such a one, and so does an installation that was cut short."""
+    shutil.copy(ROOT / "install.py", tmp_path)
+    (tmp_path / "requirements.txt").touch()
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / ".venv"], check=True)
+    python = tmp_path / ".venv" / "bin" / "python"
+    subprocess.run([python, tmp_path / "install.py"], capture_output=True, check=False)
+    subprocess.run([python, "-m", "pip", "--version"], capture_output=True, check=True)
+
+
 def program(path, text):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(f"#!/bin/sh\n{text}\n")
@@ -146,6 +156,18 @@ def test_make_says_how_to_get_uv_in_one_line(make):
 def test_an_environment_that_is_there_is_brought_up_to_date_with_its_own_python(make, tmp_path):
     program(tmp_path / "course" / ".venv" / "bin" / "python", GOOD)
     assert make(python3=OLD) == (0, ".venv/bin/python install.py\n")
+
+
+@pytest.mark.parametrize("target", ["book", "test", "lessons", "bench"])
+def test_a_copy_without_the_website_says_so_before_it_installs_anything(make, tmp_path, target):
+    """As the archive is, which brings the Makefile along."""
+    make(python3=GOOD)
+    shutil.rmtree(tmp_path / "course" / ".venv")
+    done = subprocess.run(
+        ["make", target], cwd=tmp_path / "course", capture_output=True, text=True, check=False
+    )
+    assert done.returncode and done.stdout.count("\n") == 1 and "make lab" in done.stdout
+    assert not (tmp_path / "course" / ".venv").exists()
 
 
 # --- What the pages say ---

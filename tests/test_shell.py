@@ -303,6 +303,8 @@ def test_a_wrong_address_leads_back_wherever_the_site_lies(new_context, tmp_path
 def test_the_root_leads_to_the_first_page_and_says_so():
     root = BeautifulSoup((SITE / "index.html").read_text(encoding="utf-8"), "html.parser")
     assert root.title.get_text() and root.a["href"] == f"{FIRST}.html" and root.h1
+    for told in ("title", "description", "type"):  # this is the address that people share
+        assert root.find("meta", property=f"og:{told}")["content"]
     assert not (SITE / "genindex.html").exists()
 
 
@@ -312,6 +314,7 @@ def test_addresses_are_listed_only_where_they_are_known(tmp_path):
 
         class env:
             found_docs = ("book/b", "book/a")
+            images = {shell.PREVIEW: ({"book/a"}, "pad.png")}  # noqa: RUF012
 
         class builder:
             format = "html"
@@ -321,7 +324,7 @@ def test_addresses_are_listed_only_where_they_are_known(tmp_path):
             html_baseurl = ""
 
     shell.site_map(App, None)
-    assert not list(tmp_path.iterdir())
+    assert not list(tmp_path.iterdir()) and not shell.preview(App)
     App.config.html_baseurl = "https://example.org/course"
     shell.site_map(App, None)
     text = (tmp_path / "sitemap.xml").read_text()
@@ -329,6 +332,7 @@ def test_addresses_are_listed_only_where_they_are_known(tmp_path):
         "https://example.org/course/book/a.html",
         "https://example.org/course/book/b.html",
     ]
+    assert shell.preview(App) == "https://example.org/course/_images/pad.png"
 
 
 # --- To take away ---

@@ -145,8 +145,10 @@ def violations(tab, look):
     from axe_playwright_python.sync_playwright import Axe
 
     tab.evaluate(Axe().axe_script)
-    # Large enough for a finger: a rule that has to be asked for.
-    options = {"resultTypes": ["violations"], "rules": {"target-size": {"enabled": True}}}
+    # Large enough for a finger, named by the words that stand there: these must be asked for.
+    asked = ("target-size", "label-content-name-mismatch")
+    rules = {rule: {"enabled": True} for rule in asked}
+    options = {"resultTypes": ["violations"], "rules": rules}
     if look == "dark":
         options["runOnly"] = ["color-contrast"]  # all that differs
     if look != "light":

@@ -45,6 +45,20 @@
   }, { rootMargin: "0px 0px -70% 0px" });
   links.forEach((link, section) => section && reading.observe(section));
 
+  // --- A chapter whose end has been on the screen counts as read, on the page Your course ---
+
+  const end = document.querySelector("html:has(article cnn-answer) .prev-next");
+  if (end) new IntersectionObserver(([{ isIntersecting }], observer) => {
+    if (!isIntersecting) return;
+    observer.disconnect();
+    const below = page.dataset.content_root.split("../").length; // the last parts of the address are the page's name
+    const name = location.pathname.split("/").slice(-below).join("/").replace(/\.html$/, "");
+    try {
+      const read = JSON.parse(localStorage.getItem("cnnlab.read.1")) ?? {};
+      keep("cnnlab.read.1", JSON.stringify({ [name]: new Date().toISOString(), ...read }));
+    } catch { /* nothing can be kept here */ }
+  }).observe(end);
+
   // --- What is wider than its place scrolls, and then needs a tab stop ---
 
   const WIDE = "article :is(pre, .output, .math, .cnn-table, .cnn-matrix, .pst-scrollable-table-container)";

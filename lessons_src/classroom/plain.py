@@ -29,7 +29,10 @@ PAGE = re.compile(r"\]\(([\w/-]+)\.(?:ipynb|md)(#[^)\s]*)?\)")
 SECTION = re.compile(r"\]\(((?:\.\./)?[\w/-]+\.(?:ipynb|md))?#([^)\s]+)\)")
 HEADING = re.compile(r"^#{1,6} (.+)$", re.M)
 # Pages that are of no use in Jupyter.
-SITE_ONLY = ("index.ipynb", "install.md", "pieces.md", "errata.md", "errata.toml")
+SITE_ONLY = (
+    *("index.ipynb", "install.md", "pieces.md", "progress.md", "how-fast.md"),
+    *("errata.md", "errata.toml"),
+)
 
 
 def for_jupyter(path, book, *, course=None, lone=False, site=""):

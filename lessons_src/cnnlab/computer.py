@@ -56,6 +56,18 @@ def findings():
         yield device(*load(), shutil.which("nvidia-smi"))
 
 
+def line():
+    """This computer, and what the course runs with on it, in one line."""
+    found = [f"{platform.system()} ({platform.machine()})", f"{os.cpu_count()} cores"]
+    if installed("psutil"):
+        import psutil
+
+        found.append(f"{psutil.virtual_memory().total / 1e9:.0f} GB of memory")
+    found.append(f"Python {platform.python_version()}")
+    found += [f"{name} {installed(name)}" for name in LIBRARIES if installed(name)]
+    return ", ".join(found)
+
+
 def python(found, bits):
     where = f"{platform.system()} ({platform.machine()})"
     words = f"Python {found[0]}.{found[1]} with {bits} bits, on {where}."

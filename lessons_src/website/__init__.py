@@ -12,6 +12,7 @@ MODULES = [
     "accessible",
     "pieces",
     "errata",
+    "speed",
     "pictures",
     "formulas",
     "styles",

@@ -15,6 +15,7 @@ EMPTY = re.compile(r"<th\b[^>]*></th>")  # the corner above the names of rows is
 # Docutils writes these for a bibliography; a later standard took the one back, and the other wants
 # such children.
 ROLES = {'role="doc-biblioentry"': 'role="listitem"'}
+TOGGLE = ' aria-label="Toggle hidden content"'  # in place of the words that everybody else sees
 
 
 def setup(app):
@@ -32,7 +33,7 @@ def improve(app, name, template, context, document):
 
 def improved(html):
     """The HTML of a page's text with all that."""
-    for old, new in ROLES.items():
+    for old, new in {**ROLES, TOGGLE: ""}.items():
         html = html.replace(old, new)
     html = CHINESE.sub(speak, html)
     html = EMPTY.sub("<td></td>", html)

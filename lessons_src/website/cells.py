@@ -75,13 +75,14 @@ def fold(cell):
     (cell.children[-1] if shows else cell).append(tick)
 
 
-def asked(cell):
-    """What a cell with a question asks: the data of its element."""
+def given(cell, element, name):
+    """The data of a question, or of its answer, in a cell that shows it."""
     for raw in cell.findall(nodes.raw):
-        found = re.search(r'<cnn-prediction data-given="([^"]*)"', raw.astext())
-        if found:
-            return json.loads(unescape(found[1]))
-    raise ExtensionError("A cell with ask(…) shows no question: run `make lessons`.")
+        for data in re.findall(rf'<cnn-{element} data-given="([^"]*)"', raw.astext()):
+            found = json.loads(unescape(data))
+            if found["name"] == name:
+                return found
+    raise ExtensionError(f"The cell of {name!r} shows no {element}: run `make lessons`.")
 
 
 def seal(document):
@@ -91,18 +92,19 @@ def seal(document):
         name = cell["cell_metadata"].get("cnnlab", {}).get("asks")
         if not name:
             continue
-        question, place = asked(cell), cell.parent
+        question, place = given(cell, "prediction", name), cell.parent
         start = place.index(cell) + 1
-        end, answered = start, False
+        end, answer = start, None
         # To the next heading, since what follows the answer may repeat it, and what is asked next
         # may rest on it. The questions of a quiz stand beside each other.
         for node in place.children[start:]:
             marks = node.get("cell_metadata", {}).get("cnnlab", {})
             if isinstance(node, nodes.section) or marks.get("asks", "").startswith("quiz-"):
                 break
-            answered = answered or name in marks.get("answers", [])
+            if name in marks.get("answers", []):
+                answer = given(node, "answer", name)
             end += 1
-        if not answered:
+        if answer is None:
             raise ExtensionError(f"The answer to {name!r} must stand in the question's section.")
         sealed = Sealed(name=name, version=question["version"])
         sealed.extend(place.children[start:end])
@@ -111,6 +113,8 @@ def seal(document):
             place = place.parent
         section = place["ids"][0] if isinstance(place, nodes.section) else ""
         told = {key: question[key] for key in ("name", "version", "question", "kind")}
+        if name.startswith("quiz-"):  # these stand by themselves, and are asked again
+            told = question | {"answer": answer}
         questions.append(told | {"section": section})
     return questions
 
@@ -141,7 +145,7 @@ def begin(app, name, template, context, document):
 
 
 def write(app, problem):
-    """All questions of the course, for the page that lists the reader's predictions."""
+    """All questions of the course, for the pages on the reader's predictions and progress."""
     if problem or app.builder.format != "html":
         return
     known = getattr(app.env, "cnnlab_questions", {})

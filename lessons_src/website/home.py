@@ -6,7 +6,7 @@ The build is told by its environment; what it is not told, no page mentions.
 |---|---|
 | COURSE_SITE | the address at which this site will be, if _config.yml does not tell it |
 | COURSE_REPOSITORY | the address of the repository |
-| COURSE_LESSONS | a branch of it that holds the unpacked archive: Colab and Binder open it |
+| COURSE_LESSONS | a branch with the unpacked archive, which Colab and Binder open: on HOSTS |
 | COURSE_HUB | the address of a JupyterHub with nbgitpuller, which then opens it, too |
 """
 
@@ -21,8 +21,13 @@ from sphinx.util.osutil import relative_uri
 PARTS = ("site", "repository", "lessons", "hub")
 COLAB, BINDER = "https://colab.research.google.com", "https://mybinder.org"
 GITHUB = "https://github.com/"
+HOSTS = (GITHUB, "https://gitlab.com/")  # whose addresses the theme and Binder can take apart
 ARCHIVE = "_static/course.zip"
 PRINTED = "<!-- the book as a PDF -->"
+NO_BUTTONS = (
+    "The pages have no buttons that open them elsewhere: those are made for repositories on "
+    "github.com and gitlab.com."
+)
 
 
 def setup(app):
@@ -44,20 +49,28 @@ def find(app, config):
     config.course_home = home = {part: value for part, value in found.items() if value}
     if "site" in home:
         config.html_baseurl = home["site"] + "/"
-    launch = {}
-    if {"repository", "lessons"} <= home.keys():
+    repository, launch = home.get("repository", ""), {}
+    if not hosted(home):
+        repository = ""  # the theme would end the build
+    elif "lessons" in home:
         launch = {
             "notebook_interface": "jupyterlab",
             "binderhub_url": BINDER,
             "jupyterhub_url": home.get("hub", ""),
-            "colab_url": COLAB if home["repository"].startswith(GITHUB) else "",
+            "colab_url": COLAB if repository.startswith(GITHUB) else "",
         }
     config.html_theme_options |= {
-        "repository_url": home.get("repository", ""),
+        "repository_url": repository,
         "repository_branch": home.get("lessons", ""),
         "path_to_docs": "",
         "launch_buttons": launch,
     }
+
+
+def hosted(home):
+    """Whether the theme can make links to the repository: HOST/OWNER/NAME, on one of HOSTS."""
+    address = home.get("repository", "")
+    return address.startswith(HOSTS) and address.count("/") >= 4
 
 
 def course(home, otherwise):
@@ -107,4 +120,6 @@ class GetCourse(SphinxDirective):
             return [button]
         text = nodes.paragraph("", "Its sources, with all tests: ")
         text += nodes.reference("", address, refuri=address)
+        if "lessons" in self.config.course_home and not hosted(self.config.course_home):
+            text += nodes.Text(f". {NO_BUTTONS}")
         return [button, text]

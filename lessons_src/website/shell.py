@@ -18,6 +18,7 @@ NEEDLESS_FILES = (
     "language_data.js webpack-macros.html sbt-webpack-macros.html styles/*.map *.png "
     "paper.css slides.css slides.js"  # for paper.py and slides.py
 )
+PREVIEW = "book/stills/digit-pad-compact.png"
 MARKER = "_static/site.css"  # where this is, there is the course
 
 
@@ -43,6 +44,7 @@ def frame(app, name, template, context, document):
     source = context.get("sourcename") or ""
     context["notebook"] = f"_sources/{source}" if source.endswith(".ipynb") else None
     context["contents"] = contents(context.get("toc") or "")
+    context["preview"] = preview(app)
     context["head"] = head(context, root, title, description(document))
 
 
@@ -87,8 +89,15 @@ def head(context, root, title, text):
         "og:type": "website" if root else "article",
         "og:site_name": context["docstitle"],
         "og:url": context.get("pageurl"),
+        "og:image": context["preview"],
     }
     return {key: value for key, value in found.items() if value}
+
+
+def preview(app):
+    """The address of the picture beside a shared link; nothing if the site's address is unknown."""
+    base, name = app.config.html_baseurl, app.env.images.get(PREVIEW, (None, None))[1]
+    return f"{base.rstrip('/')}/_images/{name}" if base and name else None
 
 
 def pages(app):

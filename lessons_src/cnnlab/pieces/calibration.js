@@ -10,9 +10,11 @@
     return [(middle - half) / scale, (middle + half) / scale];
   }
 
-  // What the predictions {name: entry} come to. Only those count that were committed and have met their answer.
+  // What the predictions {name: entry} come to. Only those count that were committed and have met their answer; what
+  // was asked again (your-course.js) is no prediction any more.
   function calibration(entries) {
-    const counted = Object.values(entries).filter((e) => !e.shown && e.hit !== undefined);
+    const first = Object.entries(entries).filter(([name]) => !name.startsWith("again-")).map(([, entry]) => entry);
+    const counted = first.filter((e) => !e.shown && e.hit !== undefined);
     const levels = cnn.predictions.SURE.map((sure) => {
       const at = counted.filter((e) => e.sure === sure), hits = at.filter((e) => e.hit).length;
       const [low, high] = at.length ? interval(hits, at.length) : [0, 1];

@@ -11,7 +11,8 @@
     "prediction": ["piece", "predictions"],
     "answer": ["piece", "predictions"],
     "calibration": ["piece", "plot", "predictions"],
-    "your-predictions": ["piece", "plot", "predictions", "calibration", "questions"]
+    "your-predictions": ["piece", "plot", "predictions", "calibration", "questions"],
+    "your-course": ["piece", "predictions", "prediction", "answer", "questions"]
   };
   // On a page, these come only when a piece asks for them: cnn.load(name).
   const LATER = ["lenet5", "digits"];
