@@ -233,7 +233,7 @@ def test_a_wrong_answer_and_what_rests_on_it_are_told_apart(visit):
         viewport={"width": 390, "height": 800},
         color_scheme="dark",
     )
-    _pencil, size, *_ = page.tab.locator(".cell_input .run-here").evaluate_all(
+    _pencil, size, *_ = page.tab.locator(".cell .run-here").evaluate_all(
         "all => all.map(b => +b.dataset.cell)"
     )
     page.button(size).evaluate("button => button.click()")
