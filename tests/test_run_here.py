@@ -17,7 +17,7 @@ from classroom import grading, masters, room, sandbox, submissions
 from serving import served
 from sphinx.errors import ExtensionError
 from test_site import violations
-from website import run_here
+from website import in_the_page, run_here
 
 ROOT = Path(__file__).resolve().parent.parent
 SITE = ROOT / "_build" / "html"
@@ -233,7 +233,7 @@ def test_a_wrong_answer_and_what_rests_on_it_are_told_apart(visit):
         viewport={"width": 390, "height": 800},
         color_scheme="dark",
     )
-    _pencil, size, *_ = page.tab.locator(".cell_input .run-here").evaluate_all(
+    _pencil, size, *_ = page.tab.locator(".cell .run-here").evaluate_all(
         "all => all.map(b => +b.dataset.cell)"
     )
     page.button(size).evaluate("button => button.click()")
@@ -418,6 +418,30 @@ assert figures.numbers is tables.numbers and not hasattr(figures, "maps")
         f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n{code}",
     ]
     subprocess.run(python, check=True)
+
+
+# --- What runs in the page
+
+
+def test_mistakes_are_told_in_words_with_their_line(monkeypatch):
+    for name in ("stdout", "stderr"):
+        monkeypatch.setattr(sys, name, getattr(sys, name))  # the room takes their place
+    for name in ("IPython", "IPython.display"):
+        monkeypatch.setitem(sys.modules, name, sys.modules.get(name))
+    shown = []
+    room = in_the_page.Room(lambda kind, text: shown.append((kind, text)))
+    assert room.run("cell-1", "def answer():\n    raise NotImplementedError()") == ""
+    assert room.run("cell-2", "assert answer() == 4, 'It is 4.'").startswith(
+        "Line 2 of a cell further up, raise NotImplementedError()\nAn answer is still missing here."
+    )
+    assert room.run("cell-1", "def answer():\n    return 3") == ""
+    assert room.run("cell-2", "assert answer() == 4, 'It is 4.'") == "It is 4."
+    assert room.run("cell-3", "x = 1\nx.y") == (
+        "Line 2, x.y\nAttributeError: 'int' object has no attribute 'y'"
+    )
+    assert room.run("cell-4", "print(x)\nexit()").endswith("SystemExit")
+    assert shown == [("text", "1\n")]
+    assert room.run("cell-5", "y = [x, x]") == "" and shown[-1] == ("text", "y = [1, 1]\n")
 
 
 # --- Python's files

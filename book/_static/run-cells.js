@@ -185,8 +185,7 @@
       this.editor.addEventListener("input", () => this.changed());
       this.editor.addEventListener("keydown", (event) => this.#key(event));
       button.hidden = true;
-      const code = button.parentElement.querySelector(":scope > [class*='highlight']");
-      if (code) code.hidden = true;
+      button.previousElementSibling.hidden = true; // the code, or the words in its place
       button.after(this.place);
       this.#fit();
     }
@@ -380,7 +379,7 @@
     // The answers of an assignment, one after the other.
     async runAll(button) {
       const said = button.closest(".workbench").querySelector(".run-said");
-      const buttons = [...document.querySelectorAll(".cell_input .run-here")];
+      const buttons = [...document.querySelectorAll(".cell .run-here")];
       let passed = 0;
       const tested = [];
       for (const one of buttons) {

@@ -62,6 +62,7 @@ class Room:
         self.names = {"__name__": "__main__", "__builtins__": builtins, "display": self.display}
         self.output = sys.stdout = sys.stderr = Output(send)
         self.shown = False
+        self.cells = set()  # the names of all that were run
         stand_in = types.ModuleType("IPython.display")
         stand_in.display, stand_in.Markdown = self.display, Markdown
         sys.modules["IPython"] = types.ModuleType("IPython")
@@ -86,6 +87,7 @@ class Room:
         """
         self.output.begin()
         self.shown = False
+        self.cells.add(name)
         linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
         try:
             body = ast.parse(text, name).body
@@ -98,7 +100,7 @@ class Room:
             if not self.shown and not self.output.written:
                 self.tell(body)
         except BaseException as problem:  # also sys.exit(), which would end nothing here
-            return in_words(problem, name)
+            return in_words(problem, name, self.cells)
         finally:
             self.output.flush()
         return ""
@@ -131,18 +133,19 @@ def brief(value, indent=0):
     return repr(value).replace("\n", "\n" + " " * indent)
 
 
-def in_words(problem, name):
-    """What went wrong, and in which line of the cell."""
+def in_words(problem, name, cells):
+    """What went wrong in a cell, and in which line of it or of another of the `cells`."""
     kind, said = type(problem).__name__, str(problem)
-    line = None
+    line, where = None, name
     if isinstance(problem, SyntaxError) and problem.filename == name:
         line, said = problem.lineno, problem.msg
     else:
         for frame in traceback.extract_tb(problem.__traceback__):
-            if frame.filename == name:
-                line = frame.lineno
-    code = linecache.getline(name, line).strip() if line else ""
-    place = f"Line {line}, {code}\n" if line else ""
+            if frame.filename in cells:
+                line, where = frame.lineno, frame.filename
+    code = linecache.getline(where, line).strip() if line else ""
+    of = "" if where == name else " of a cell further up"
+    place = f"Line {line}{of}, {code}\n" if line else ""
     if isinstance(problem, AssertionError):
         return said or f"{place}This should hold, and does not."
     if isinstance(problem, NotImplementedError):

@@ -467,7 +467,8 @@ def read(app, document):
         number = cell["cell_index"]
         if number in buttons:
             [code] = [n for n in cell.findall(nodes.container) if is_code(n)]
-            code.append(RunHere(cell=number, label=buttons[number]))
+            place = code.parent  # where code is folded, the button is, too
+            place.insert(place.index(code) + 1, RunHere(cell=number, label=buttons[number]))
     if path.match(ASSIGNMENTS):
         document[0].insert(1, Workbench())
         texts = [n for n in document.findall(nodes.paragraph) if n.astext() == "YOUR ANSWER HERE"]
