@@ -123,6 +123,104 @@ def test_code_with_dropout_says_that_it_draws_its_own_lots(open_piece):
     assert "Dropout draws lots of its own here" in text
 
 
+def own_model(end=None, **convolution):
+    """A model that is none of the piece's own."""
+    keras.utils.set_random_seed(5)
+    return keras.Sequential(
+        [
+            keras.Input((28, 28, 1)),
+            keras.layers.Conv2D(8, **{"kernel_size": 3, "activation": "relu"} | convolution),
+            keras.layers.MaxPooling2D(),
+            keras.layers.Conv2D(5, 4, activation="relu"),
+            keras.layers.Flatten(),
+            keras.layers.Dense(33, activation="relu"),
+            keras.layers.Dense(10, activation=end),
+        ]
+    )
+
+
+@pytest.mark.parametrize("end", [None, "softmax"])
+def test_ten_steps_from_a_model_of_the_readers_own_equal_keras(open_piece, end):
+    model = own_model(end)
+    start = np.concatenate([w.ravel() for w in model.get_weights()])
+    tab = open_piece("train-lenet", model=model, digits=50, batch=10)
+    assert tab.words().startswith(f"{start.size:,} weights, as your model has them.")
+    assert np.array_equal(np.float32(weights(tab)), start)
+    press(tab, "one step")
+    wait(tab, "piece.runs[0].told?.steps === 1")
+    tab.piece.evaluate("piece => piece.runs[0].go(9)")
+    wait(tab, "piece.runs[0].told.steps === 10")
+    text = tab.piece.evaluate("piece => piece.runs[0].code.value")
+    names = {"model": model}
+    exec(text.replace("epochs = 5\n", "epochs = 2\n").replace("verbose=2", "verbose=0"), names)
+    ended = np.concatenate([w.ravel() for w in names["model"].get_weights()])
+    assert np.allclose(weights(tab), ended, atol=1e-4) and np.abs(ended - start).max() > 0.01
+    assert np.array_equal(np.concatenate([w.ravel() for w in model.get_weights()]), start)
+    press(tab, "back to the start")
+    assert np.array_equal(np.float32(weights(tab)), start)
+    sizes = tab.piece.get_by_role("table", name="size of the gradient").locator("th")
+    assert sizes.all_inner_texts() == [
+        *("convolution", "convolution 2", "dense", "output"),
+    ]
+    tab.piece.get_by_label("a second run beside it").check()
+    second = tab.piece.get_by_role("group", name="second run")
+    second.get_by_label("network").select_option("LeNet")
+    assert len(weights(tab, 1)) == 19_670
+    second.get_by_label("network").select_option("your model")
+    second.get_by_label("dropout").select_option("50 %")
+    assert np.array_equal(np.float32(weights(tab, 1)), start)
+
+
+def layered(*layers, size=(28, 28, 1)):
+    return keras.Sequential([keras.Input(size), *layers])
+
+
+Conv2D, Dense, Flatten = keras.layers.Conv2D, keras.layers.Dense, keras.layers.Flatten
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (lambda: own_model(activation="tanh"), "'conv2d.*' .*activation must be relu, not tanh"),
+        (lambda: own_model(strides=2), "conv2d.* strides 1, padding"),
+        (lambda: own_model(padding="same"), "conv2d.* strides 1, padding"),
+        (lambda: own_model(use_bias=False), "conv2d.* it has no biases"),
+        (lambda: own_model(trainable=False), "conv2d.* it is frozen"),
+        (lambda: own_model(kernel_size=(3, 5)), "square, not 3 × 5"),
+        (lambda: own_model("relu"), "'dense.*' .*must be linear or softmax, not relu"),
+        (lambda: layered(Flatten(), Dense(9)), "there are ten digits, and it has 9 neurons"),
+        (lambda: layered(Dense(9, activation="relu"), Flatten()), "it needs a Flatten before it"),
+        (lambda: layered(Flatten()), "must end with one Dense layer of 10. train-lenet can train"),
+        (
+            lambda: layered(Flatten(), keras.layers.Dropout(0.5), Dense(10)),
+            "dropout.* leave it out, and choose the dropout in the piece",
+        ),
+        (lambda: layered(Flatten(), keras.layers.BatchNormalization(), Dense(10)), "not known to"),
+        (
+            lambda: layered(keras.layers.MaxPooling2D(3), Flatten(), Dense(10)),
+            "its windows must be 2 × 2",
+        ),
+        (
+            lambda: layered(Flatten(), Dense(10), size=(32, 32, 1)),
+            r"\(28, 28, 1\), not \(32, 32, 1\)",
+        ),
+        (
+            lambda: layered(Flatten(), Dense(500, activation="relu"), Dense(10)),
+            "397,510 parameters; train-lenet takes up to 300,000",
+        ),
+        (lambda: "lenet", "model"),
+    ],
+)
+def test_a_model_that_the_page_cannot_train_is_refused_in_words(model, message):
+    with pytest.raises(ValueError, match=message):
+        pieces.show("train-lenet", model=model())
+
+
+def test_a_model_and_a_network_cannot_both_be_given():
+    with pytest.raises(ValueError, match="a model or a network, not both"):
+        pieces.show("train-lenet", model=own_model(), network="dense")
+
+
 def test_it_measures_loss_and_accuracy_as_keras_does(open_piece):
     tab = open_piece("train-lenet")
     settings = USUAL | SMALL | {"wrong": 0.2}

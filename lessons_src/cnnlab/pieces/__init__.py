@@ -100,5 +100,5 @@ PIECES = {
     "curve-fit": given.curve_fit,
     "dropout-view": given.dropout_view,
     "digit-pad": networks.digit_pad,
-    "train-lenet": given.train_lenet,
+    "train-lenet": networks.train_lenet,
 }

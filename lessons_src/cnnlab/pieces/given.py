@@ -141,43 +141,6 @@ TRAINING = {
 }
 
 
-def train_lenet(
-    *,
-    digits=2000,
-    network="lenet",
-    rule="adam",
-    rate=0.003,
-    batch=50,
-    dropout=0,
-    decay=0,
-    pixels="usual",
-    wrong=0,
-    seed=1,
-    second=None,
-):
-    """How many `digits` to learn from; the `network`: "dense", "shared" windows or "lenet"; the
-    `rule`, "sgd", "momentum" or "adam", and its `rate`; the `batch`; `dropout` before the last
-    layer; weight `decay` as Keras's optimizers have it; `pixels` "usual", "shuffled" or "sides"
-    (learned 4 pixels left, validated 4 pixels right); the share of `wrong` labels; a `seed` from 0
-    to 999. For each, the page knows a few options: see `TRAINING`. `second` is a dict of what is
-    different in a second run beside the first, such as {"dropout": 0.5}."""
-    chosen = {"digits": digits, "network": network, "rule": rule, "rate": rate, "batch": batch}
-    chosen |= {"dropout": dropout, "decay": decay, "pixels": pixels, "wrong": wrong}
-    given = {name: option(value, name, TRAINING[name]) for name, value in chosen.items()}
-    given["seed"] = whole(seed, "seed", 999)
-    if second is not None:
-        if not isinstance(second, dict) or not set(second) <= set(TRAINING):
-            raise ValueError(
-                f"second must be a dict of settings that are different in the second run, some of "
-                f"{', '.join(TRAINING)}, got {brief(second)}."
-            )
-        given["second"] = {
-            name: option(value, f'second["{name}"]', TRAINING[name])
-            for name, value in second.items()
-        }
-    return given
-
-
 # ---- One argument, as JSON can hold it; or a ValueError that names it
 
 

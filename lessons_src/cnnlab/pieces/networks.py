@@ -1,4 +1,4 @@
-"""Networks for the live pieces: what network-ledger and digit-pad are given."""
+"""Networks for the live pieces: what network-ledger, digit-pad and train-lenet are given."""
 
 import base64
 import json
@@ -13,7 +13,7 @@ import numpy as np
 from cnnlab import data
 from cnnlab.ledger import ledger
 from cnnlab.network import KINDS, MERGING, RESTING, describe, settings
-from cnnlab.pieces.given import one_of
+from cnnlab.pieces.given import TRAINING, one_of, option, whole
 
 
 def network_ledger(*, model=None, preset=None):
@@ -217,6 +217,141 @@ def _weights(layer, number):
     if not all(np.isfinite(a).all() for a in arrays):
         raise refuse("a weight is not a number; its training has diverged")
     return arrays
+
+
+# ---- train-lenet
+
+
+def train_lenet(
+    *,
+    model=None,
+    digits=2000,
+    network=None,
+    rule="adam",
+    rate=0.003,
+    batch=50,
+    dropout=0,
+    decay=0,
+    pixels="usual",
+    wrong=0,
+    seed=1,
+    second=None,
+):
+    """A built Keras `model` to start from, of layers that the page can train (see `learnable`), or
+    the `network`: "dense", "shared" windows or "lenet"; how many `digits` to learn from; the
+    `rule`, "sgd", "momentum" or "adam", and its `rate`; the `batch`; `dropout` before the last
+    layer; weight `decay` as Keras's optimizers have it; `pixels` "usual", "shuffled" or "sides"
+    (learned 4 pixels left, validated 4 pixels right); the share of `wrong` labels; a `seed` from 0
+    to 999. For each, the page knows a few options: see `TRAINING`. `second` is a dict of what is
+    different in a second run beside the first, such as {"dropout": 0.5}."""
+    if model is not None and network is not None:
+        raise ValueError("Give train-lenet a model or a network, not both.")
+    own = {} if model is None else {"model": learnable(model)}
+    network = "lenet" if network is None else network
+    chosen = {"digits": digits, "network": network, "rule": rule, "rate": rate, "batch": batch}
+    chosen |= {"dropout": dropout, "decay": decay, "pixels": pixels, "wrong": wrong}
+    given = {name: option(value, name, TRAINING[name]) for name, value in chosen.items()}
+    given["seed"] = whole(seed, "seed", 999)
+    if own:
+        given |= own | {"network": "own"}
+    if second is not None:
+        if not isinstance(second, dict) or not set(second) <= set(TRAINING):
+            raise ValueError(
+                f"second must be a dict of settings that are different in the second run, some of "
+                f"{', '.join(TRAINING)}, got {brief(second)}."
+            )
+        given["second"] = {
+            name: option(value, f'second["{name}"]', TRAINING[name])
+            for name, value in second.items()
+        }
+    return given
+
+
+_MOST_LEARNED = 300_000  # parameters; the digits travel with them, and Jupyter passes on about 3 MB
+_KNOWN = (
+    "train-lenet can train Conv2D and Dense layers with ReLU, MaxPooling2D of 2 × 2, Flatten, and "
+    "a last Dense layer of 10"
+)
+
+
+def learnable(model):
+    """A Keras model as runs.js trains it.
+
+    Args:
+        model: a built model, one layer after the other, for one image of 28 × 28 pixels: Conv2D
+            (square kernels, strides 1, "valid", ReLU), MaxPooling2D (2 × 2), Flatten, Dense (ReLU),
+            and a last Dense layer for the ten digits, without activation or with softmax.
+
+    Returns:
+        dict: `layers`, all but the last as {"kind", "side", "count"}, and `numbers` (all weights,
+        in Keras's order: base64 of little-endian float32).
+
+    Raises:
+        ValueError: if the page cannot train the model; the message names the layer and why.
+    """
+    network = describe(model, weights=True)
+    if network.shape != (28, 28, 1):
+        raise ValueError(f"The model must take images of shape (28, 28, 1), not {network.shape}.")
+    last = len(network.layers) - 1
+    layers = [_learned(layer, number, last) for number, layer in enumerate(network.layers)]
+    if last < 0 or network.outputs != (last,) or network.layers[last].kind != "Dense":
+        raise ValueError(f"The model must end with one Dense layer of 10. {_KNOWN}.")
+    total = sum(layer.trainable for layer in network.layers)
+    if total > _MOST_LEARNED:
+        raise ValueError(
+            f"The model has {total:,} parameters; train-lenet takes up to {_MOST_LEARNED:,}."
+        )
+    line = np.concatenate([np.ravel(a) for layer in network.layers for a in layer.weights])
+    return {
+        "layers": [layer for layer in layers[:-1] if layer],
+        "numbers": base64.b64encode(line.astype("<f4")).decode(),
+    }
+
+
+def _learned(layer, number, last):
+    """A layer as training.js reads it, None for Flatten; or a ValueError that says why not."""
+    given, end = layer.settings, number == last
+    activation = given.get("activation", "linear")
+
+    def refuse(why):
+        return ValueError(
+            f"Layer {layer.name!r} of kind {layer.kind} cannot be trained here: {why}. {_KNOWN}."
+        )
+
+    if layer.inputs != (number - 1,) or layer.shares is not None:
+        raise refuse("the network branches before it, or uses it twice")
+    if layer.kind == "Dropout":
+        raise refuse("leave it out, and choose the dropout in the piece (dropout=0.5)")
+    if layer.kind not in ("Conv2D", "MaxPooling2D", "Flatten", "Dense"):
+        raise refuse("its kind is not known to this piece")
+    if layer.kind == "Flatten":
+        return None
+    if layer.kind == "MaxPooling2D":
+        rule = given["pool_size"], given["strides"], given["padding"]
+        if rule != ([2, 2], [2, 2], "valid"):
+            raise refuse(f"its windows must be 2 × 2, its strides 2, without padding, not {rule}")
+        return {"kind": "pooling"}
+    if layer.frozen:
+        raise refuse("it is frozen (trainable=False), and the page trains all layers")
+    if given["use_bias"] is not True:
+        raise refuse("it has no biases")
+    if not all(np.isfinite(a).all() for a in layer.weights):
+        raise refuse("a weight is not a number; its training has diverged")
+    wanted = ("linear", "softmax") if end else ("relu",)
+    if activation not in wanted:
+        raise refuse(f"its activation must be {' or '.join(wanted)}, not {activation}")
+    if layer.kind == "Dense":
+        if len(layer.input_shapes[0]) != 1:
+            raise refuse("it needs a Flatten before it")
+        if end and layer.shape != (10,):
+            raise refuse(f"there are ten digits, and it has {layer.shape[-1]} neurons")
+        return {"kind": "dense", "count": layer.shape[-1]}
+    (rows, columns), usual = given["kernel_size"], ([1, 1], "valid", [1, 1], 1)
+    if (given["strides"], given["padding"], given["dilation_rate"], given["groups"]) != usual:
+        raise refuse('it must have strides 1, padding "valid", dilation 1 and one group')
+    if rows != columns:
+        raise refuse(f"its kernels must be square, not {rows} × {columns}")
+    return {"kind": "convolution", "side": rows, "count": layer.shape[-1]}
 
 
 # ---- The scripts that Python writes: `make lessons` puts them beside the others

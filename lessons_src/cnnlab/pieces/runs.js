@@ -65,9 +65,11 @@
         valImages: part(TRAINING, VALIDATION, true), valLabels: Array.from(labels.slice(TRAINING)) };
     }
 
-    function start({ network, dropout, seed }) {
-      const net = new Network(layersOf(network, dropout));
-      net.start(lots(seed, "start"));
+    // The reader's own model, {layers, values}, begins where it stands; the other networks by lot.
+    function start({ network, model, dropout, seed }) {
+      const own = network === "own", net = new Network(layersOf(own ? model.layers : network, dropout));
+      if (own) net.values.set(model.values);
+      else net.start(lots(seed, "start"));
       return net;
     }
 
@@ -162,7 +164,31 @@
   };
   function kerasCode({ digits, network, rule, rate, batch, dropout, decay, pixels, wrong, seed }) {
     const more = (rule === "momentum" ? ", momentum=0.9" : "") + (decay ? `, weight_decay=${decay}` : "");
-    const stack = [...LAYERS[network], ...(dropout ? [`layers.Dropout(${dropout})`] : []), "layers.Dense(10)"];
+    const own = network === "own", drop = dropout ? [`layers.Dropout(${dropout})`] : [];
+    const stack = own ? [] : [...LAYERS[network], ...drop, "layers.Dense(10)"];
+    const build = [
+      "model = keras.Sequential([",
+      "    keras.Input((28, 28, 1)),",
+      ...stack.map((layer) => `    ${layer},`),
+      "])",
+      'start = lots("start", sum(w.size for w in model.get_weights() if w.ndim > 1))',
+      "weights, used = [], 0",
+      "for old in model.get_weights():  # Glorot and Bengio's start: biases 0",
+      "    if old.ndim > 1:",
+      "        limit = (6 / (np.prod(old.shape[:-1]) + np.prod(old.shape[:-2]) * old.shape[-1])) ** 0.5",
+      "        weights.append(limit * (2 * start[used : used + old.size].reshape(old.shape) - 1))",
+      "        used += old.size",
+      "    else:",
+      "        weights.append(0 * old)",
+      "model.set_weights(weights)",
+    ];
+    const mine = [
+      "# `model` is your own. It must have the weights that it had when you gave it to the piece.",
+      "copy = keras.models.clone_model(model)",
+      "copy.set_weights(model.get_weights())",
+      `model = keras.Sequential([keras.Input((28, 28, 1)), ${["*copy.layers[:-1]", ...drop, "copy.layers[-1]"].join(", ")}])`,
+      "model.layers[-1].activation = keras.activations.linear  # the loss below takes logits",
+    ];
     return [
       "import keras",
       "import numpy as np",
@@ -190,20 +216,7 @@
         `wrong = (y_train + 1 + (9 * lot[:, 1]).astype(int)) % 10`,
         `y_train = np.where(lot[:, 0] < ${wrong}, wrong, y_train)`] : []),
       "",
-      "model = keras.Sequential([",
-      "    keras.Input((28, 28, 1)),",
-      ...stack.map((layer) => `    ${layer},`),
-      "])",
-      'start = lots("start", sum(w.size for w in model.get_weights() if w.ndim > 1))',
-      "weights, used = [], 0",
-      "for old in model.get_weights():  # Glorot and Bengio's start: biases 0",
-      "    if old.ndim > 1:",
-      "        limit = (6 / (np.prod(old.shape[:-1]) + np.prod(old.shape[:-2]) * old.shape[-1])) ** 0.5",
-      "        weights.append(limit * (2 * start[used : used + old.size].reshape(old.shape) - 1))",
-      "        used += old.size",
-      "    else:",
-      "        weights.append(0 * old)",
-      "model.set_weights(weights)",
+      ...(own ? mine : build),
       "model.compile(",
       `    optimizer=keras.optimizers.${NAMES[rule]}(${rate}${more}),`,
       "    loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),",

@@ -8,7 +8,7 @@
   const share = (value) => (value ? percent(value, 0) : "none");
   const WORDS = { // of each choice: what it is called, and what its options are called
     digits: ["digits", count],
-    network: ["network", { dense: "dense", shared: "shared windows", lenet: "LeNet" }],
+    network: ["network", { dense: "dense", shared: "shared windows", lenet: "LeNet", own: "your model" }],
     rule: ["rule", { sgd: "gradient descent", momentum: "momentum", adam: "Adam" }],
     rate: ["learning rate", String],
     batch: ["batch", String],
@@ -27,7 +27,7 @@
   const MOST_MISTAKES = 16, MOST_KERNELS = 12;
 
   // Settings in the address: "digits-50_rate-0.01", and for a second run "__" and what differs there.
-  const written = (settings, usual) => Object.keys(usual).filter((name) => settings[name] !== usual[name])
+  const written = (settings, usual) => Object.keys(DEFAULTS).filter((name) => settings[name] !== usual[name])
     .map((name) => `${name}-${settings[name]}`).join("_");
   function read(text, usual) {
     const pairs = text.split("_").filter(Boolean).map((pair) => {
@@ -107,7 +107,8 @@
     #layOut() {
       const { make } = cnn, { piece } = this;
       this.choices = make("div", { class: "controls" });
-      for (const [name, options] of Object.entries(CHOICES)) {
+      for (const name of Object.keys(CHOICES)) {
+        const options = piece.options(name);
         const own = this.at ? `${name}2` : name; // its name in the piece's state
         const input = piece.choice(own, WORDS[name][0], String(this.settings[name]),
           options.map((v) => [String(v), told(name, v)]));
@@ -174,7 +175,7 @@
     #showKernels() {
       const { piece, net } = this, { weights, count: all, sees } = net.trained[0], side = Math.sqrt(sees);
       const many = Math.min(all, MOST_KERNELS), peak = weights.reduce((most, w) => Math.max(most, Math.abs(w)), 1e-9);
-      const zoom = side === 5 ? 9 : 2, { box, caption } = this.kernels;
+      const zoom = Math.max(2, Math.round(45 / side)), { box, caption } = this.kernels;
       const canvases = this.#canvases(box, many, () => cnn.make("canvas"));
       canvases.forEach((canvas, n) => {
         if (canvas.width !== side) {
@@ -233,7 +234,9 @@
     words() {
       const last = this.history.at(-1), { steps, diverged } = this.told ?? {};
       if (!last) {
-        return `${count(this.net.values.length)} weights by lot, seed ${this.settings.seed}. It has not learned anything.`;
+        const start = `${count(this.net.values.length)} weights`;
+        return this.settings.network === "own" ? `${start}, as your model has them. They have not changed here.`
+          : `${start} by lot, seed ${this.settings.seed}. It has not learned anything.`;
       }
       if (diverged) {
         return `After ${count(steps)} steps the loss is no number any more: the training has diverged. Go back to the `
@@ -279,7 +282,11 @@
       @media print { .code, .how { display: none; } }`;
 
     build() {
-      const { second, ...given } = this.given, usual = { ...DEFAULTS, ...given };
+      const { second, model, ...given } = this.given, usual = { ...DEFAULTS, ...given };
+      if (model) { // the reader's own: its weights as base64 of float32
+        const bytes = Uint8Array.from(atob(model.numbers), (letter) => letter.charCodeAt(0));
+        usual.model = { layers: model.layers, values: new Float32Array(bytes.buffer) };
+      }
       this.usual = usual;
       this.usualSecond = second ?? null;
       const [first, other] = this.#address(usual) ?? [usual, second && { ...usual, ...second }];
@@ -296,6 +303,11 @@
       if (other) this.#second(other);
       this.#layOutDrawing();
       this.begin(cnn.DrawnPiece.ready("3"));
+    }
+
+    // What the reader can choose from.
+    options(name) {
+      return name === "network" && this.usual.model ? [...CHOICES.network, "own"] : CHOICES[name];
     }
 
     #layOutDrawing() {
@@ -428,7 +440,7 @@
         for (const run of this.runs) this.#set(run, "seed", this.state.seed);
       } else {
         const run = this.runs[name.endsWith("2") ? 1 : 0], own = name.replace(/2$/, "");
-        this.#set(run, own, CHOICES[own].find((v) => String(v) === this.state[name]));
+        this.#set(run, own, this.options(own).find((v) => String(v) === this.state[name]));
       }
       this.problem = null;
       this.#write();

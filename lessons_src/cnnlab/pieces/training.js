@@ -175,31 +175,39 @@
       return Math.log(sum) + largest - scores[label];
     }
 
-    // ---- Networks, layer by layer. Dropout stands before the last one.
+    // ---- Networks, layer by layer: a convolution's kernels are so many times so many pixels. The last layer has ten
+    // neurons, and dropout stands before it.
+    const NETWORKS = {
+      dense: [{ kind: "dense", count: 64 }],
+      shared: [{ kind: "convolution", side: 5, count: 6 }],
+      lenet: [{ kind: "convolution", side: 5, count: 6 }, { kind: "pooling" },
+        { kind: "convolution", side: 5, count: 16 }, { kind: "pooling" }, { kind: "dense", count: 64 }],
+    };
+
+    // `network` is one of those, or a list like them.
     function layersOf(network, rate) {
-      const layers = [];
+      const layers = [], used = {};
       let shape = [28, 28, 1];
       const add = (layer) => {
         layers.push(layer);
         shape = layer.shape ?? shape;
       };
-      const convolution = (name, count) => {
-        add(Object.assign(new Convolution(shape, [5, 5], count), { name }));
-        add(new ReLU());
+      const learning = (kind, side, count) => {
+        used[kind] = (used[kind] ?? 0) + 1;
+        const name = used[kind] > 1 ? `${kind} ${used[kind]}` : kind;
+        add(Object.assign(new Convolution(shape, [side, side], count), { name }));
       };
-      const dense = (name, count) => { // the values before it in one line
+      const dense = (kind, count) => { // the values before it in one line
         shape = [1, 1, shape.reduce((a, b) => a * b)];
-        add(Object.assign(new Convolution(shape, [1, 1], count), { name }));
+        learning(kind, 1, count);
       };
-      if (network !== "dense") convolution("convolution", 6);
-      if (network === "lenet") {
-        add(new MaxPooling(shape));
-        convolution("convolution 2", 16);
-        add(new MaxPooling(shape));
-      }
-      if (network !== "shared") {
-        dense("dense", 64);
-        add(new ReLU());
+      for (const { kind, side, count } of NETWORKS[network] ?? network) {
+        if (kind === "pooling") add(new MaxPooling(shape));
+        else {
+          if (kind === "dense") dense(kind, count);
+          else learning(kind, side, count);
+          add(new ReLU());
+        }
       }
       if (rate) add(new Dropout(shape.reduce((a, b) => a * b), rate));
       dense("output", 10);
