@@ -90,6 +90,7 @@ def print_out(browser, html, target, tagged=True):
     page = browser.new_page(
         viewport={"width": 657, "height": 900}, color_scheme="light", java_script_enabled=False
     )
+    page.set_default_timeout(600_000)  # a busy machine is slow, not wrong
     page.route(lambda url: not url.startswith(("file:", "data:")), lambda route: route.abort())
     page.goto(source.as_uri(), wait_until="load")
     page.evaluate("document.fonts.ready")
