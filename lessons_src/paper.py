@@ -71,7 +71,7 @@ def make(target, browser):
     book = Book()
     with TemporaryDirectory() as folder:
         first, second = Path(folder, "first.pdf"), Path(folder, "second.pdf")
-        print_out(browser, book.html(), first)
+        print_out(browser, book.html(), first, tagged=False)  # which is faster
         pages = numbers(first)
         print_out(browser, book.html(pages), second)
         if numbers(second) != pages:
@@ -83,13 +83,14 @@ def mega(path):
     return f"{path.stat().st_size / 1e6:.0f} MB"
 
 
-def print_out(browser, html, target):
+def print_out(browser, html, target, tagged=True):
     """Print HTML; nothing may be wider than the page, since paper cuts it off."""
     source = SITE.parent / "paper.html"  # beside the site, whose pictures it shows
     source.write_text(html, encoding="utf-8")
     page = browser.new_page(
         viewport={"width": 657, "height": 900}, color_scheme="light", java_script_enabled=False
     )
+    page.set_default_timeout(600_000)  # a busy machine is slow, not wrong
     page.route(lambda url: not url.startswith(("file:", "data:")), lambda route: route.abort())
     page.goto(source.as_uri(), wait_until="load")
     page.evaluate("document.fonts.ready")
@@ -98,7 +99,7 @@ def print_out(browser, html, target):
     if wide:
         raise SystemExit("These are wider than the page:\n" + "\n".join(wide[:40]))
     page.pdf(
-        path=target, prefer_css_page_size=True, print_background=True, tagged=True, outline=True
+        path=target, prefer_css_page_size=True, print_background=True, tagged=tagged, outline=tagged
     )
     page.close()
 

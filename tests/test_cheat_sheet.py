@@ -121,6 +121,7 @@ def test_a_network():
 
 def test_it_prints_on_two_pages(browser):
     page = browser.new_page()
+    page.set_default_timeout(120_000)  # a busy machine is slow, not wrong
     page.goto((SITE / "book" / "cheat-sheet.html").as_uri())
     printed = page.pdf(prefer_css_page_size=True)
     assert len(re.findall(rb"/Type /Page\b", printed)) == 2

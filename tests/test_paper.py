@@ -97,7 +97,7 @@ def test_every_figure_is_there_with_its_words(pdf, text):
         if isinstance(each, pikepdf.Dictionary) and each.get("/S") == "/Figure"
     }
     drawn = [one for name in ON_PAPER for one in page(name).select("article .cnn-figure")]
-    assert len(drawn) > 80
+    assert len(drawn) > 70
     assert [one["aria-label"][:60] for one in drawn if one["aria-label"] not in heard] == []
     wanted = [
         one.get_text()
@@ -110,9 +110,7 @@ def test_every_figure_is_there_with_its_words(pdf, text):
 
 
 def test_nothing_is_raw_dead_or_from_elsewhere(text):
-    for code in text.select("pre, code"):
-        code.decompose()
-    said = text.get_text()
+    said = " ".join(t for t in text.find_all(string=True) if not t.find_parent(["pre", "code"]))
     assert not re.search(r"\{[a-z:-]+\}`|\{cite|```|:::|Traceback", said)
     assert text.select("button, input, script, details, [loading]") == []
     assert [i["src"] for i in text("img") if re.match("https?:|//", i["src"])] == []

@@ -43,6 +43,7 @@ def test_a_deck_asks_shows_and_then_tells(made, name):
 @pytest.mark.parametrize("name", [NUMBERED[3], NUMBERED[9]])
 def test_a_deck_in_a_browser(made, new_context, name):
     tab = new_context(viewport={"width": 1024, "height": 600}).new_page()
+    tab.set_default_timeout(120_000)  # a busy machine is slow, not wrong
     problems = []
     tab.on("request", lambda r: r.url.startswith(("file:", "data:")) or problems.append(r.url))
     tab.on("console", lambda m: m.type == "error" and problems.append(m.text))
