@@ -439,7 +439,7 @@ def test_mistakes_are_told_in_words_with_their_line(monkeypatch):
     assert room.run("cell-3", "x = 1\nx.y") == (
         "Line 2, x.y\nAttributeError: 'int' object has no attribute 'y'"
     )
-    assert room.run("cell-4", "print(x)\nexit()").endswith("SystemExit")
+    assert room.run("cell-4", "print(x)\nraise SystemExit").endswith("SystemExit")
     assert shown == [("text", "1\n")]
     assert room.run("cell-5", "y = [x, x]") == "" and shown[-1] == ("text", "y = [1, 1]\n")
 
