@@ -87,7 +87,7 @@ solutions: $(READY)  ## write the assignments with their solutions into work/sol
 	@test -d lessons_src/assignments || { echo "The solutions are not in this copy. They are in the course's repository, in lessons_src/assignments/."; exit 2; }
 	$(BIN)/python -m classroom.lab lessons_src/assignments work/solutions
 
-bench: $(GRADER)  ## time our convolution beside TensorFlow and SciPy, and our grading beside nbgrader's
+bench: $(GRADER)  ## time our convolution beside TensorFlow and SciPy, train-lenet beside Keras, and our grading beside nbgrader's
 	PYTHONPATH=lessons_src $(BIN)/python tests/bench.py
 
 SEEDS := 1
