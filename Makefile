@@ -101,7 +101,7 @@ solutions: $(READY)  ## write the assignments with their solutions into work/sol
 	@test -d lessons_src/assignments || { echo "The solutions are not in this copy. They are in the course's repository, in lessons_src/assignments/."; exit 2; }
 	$(BIN)/python -m classroom.lab lessons_src/assignments work/solutions
 
-bench: whole $(GRADER)  ## time our convolution beside TensorFlow and SciPy, our grading beside nbgrader's; say what moved
+bench: whole $(GRADER)  ## time our convolution beside TensorFlow, train-lenet beside Keras, our grading beside nbgrader's; say what moved
 	PYTHONPATH=lessons_src $(BIN)/python tests/bench.py
 
 SEEDS := 1

@@ -5,21 +5,27 @@ seconds, and only its second half counts: a library's threads need about a secon
 each, while those of the library before still hold one.
 """
 
+import contextlib
 import csv
+import http.server
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
 import browser
+import keras
 import nbformat
 import numpy as np
 import tensorflow as tf
 from classroom import masters
-from cnnlab import computer, pieces
+from cnnlab import computer, data, pieces
 from cnnlab.conv import conv2d, conv2d_loops
 from cnnlab.data import shapes
 from scipy import signal
@@ -131,6 +137,7 @@ def main():
     print(f"\n`shapes` draws {2_000 / a:,.0f} images a second   target >= 5,000")
     note("`shapes` draws", 2_000 / a, "images a second", ">= 5,000")
     reading()
+    learning()
     arriving()
     grading()
     keep()
@@ -161,6 +168,131 @@ def reading():
     print(f"{frame:.1f} ms from the pen to all pictures   target < 16")
     note("digit-pad, a prediction", network, "ms", "< 10")
     note("digit-pad, from the pen to all pictures", frame, "ms", "< 16")
+
+
+# An epoch of train-lenet's usual run: 2,000 digits and the measurement after them.
+EPOCH = """
+    const { unpack, Run, DEFAULTS } = cnn.runs;
+    const ready = unpack(cnn.digits).then((digits) => new Run(digits, DEFAULTS));
+    const epoch = async () => {
+        const run = await ready, start = performance.now();
+        for (let step = 0; step < run.perEpoch; step++) run.step();
+        return (performance.now() - start) / 1000;
+    };
+"""
+SCRIPTS = "piece", "training", "runs", "digits"  # what the run is made of
+# Firefox tells by asking for an address, as it is not driven from outside.
+TELL = "(async () => { for (let i = 0; i < 4; i++) await fetch(`told-${await epoch()}`); })();"
+FIREFOX = shutil.which("firefox-esr") or shutil.which("firefox")
+
+
+def learning(turns=3):
+    """How long train-lenet takes for an epoch, in Node and in two browsers, beside Keras."""
+    text = {name: (pieces.FOLDER / f"{name}.js").read_text("utf-8") for name in SCRIPTS}
+    (lots,) = re.findall(
+        r"\n  function random\(.*?\n  \}", text["piece"], re.S
+    )  # all that Node needs
+    small = "globalThis.cnn = { random }; globalThis.document = { dispatchEvent() {} };"
+    parts = [text[name] for name in SCRIPTS if name != "piece"]
+    node = "\n".join(
+        [lots, small, *parts, EPOCH, "epoch().then(epoch).then((taken) => console.log(taken));"]
+    )
+    seconds = {"Keras": [], "Node": [], "Chromium": [], "Firefox": []}
+    keras_epoch = same_in_keras()
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        (folder / "node.cjs").write_text(node, encoding="utf-8")
+        tab = None
+        if browser.PROGRAM is not None:
+            tab = stack.enter_context(browser.chromium()).new_page()
+            tab.set_content("<!doctype html>")
+            for script in [*text.values(), EPOCH]:
+                tab.add_script_tag(content=script)
+            tab.evaluate("epoch()")  # the first one warms up
+        for _ in range(turns):
+            seconds["Keras"].append(keras_epoch())
+            if shutil.which("node"):
+                told = subprocess.run(
+                    ["node", folder / "node.cjs"], capture_output=True, check=True
+                )
+                seconds["Node"].append(float(told.stdout))
+            if tab is not None:
+                seconds["Chromium"].append(tab.evaluate("epoch()"))
+        if FIREFOX is not None:
+            seconds["Firefox"] = in_firefox(folder, [*text.values(), EPOCH, TELL])[1:]
+    usual = float(np.median(seconds["Keras"]))
+    print(f"\ntrain-lenet: an epoch of 2,000 digits, measured; Keras on this machine {usual:.2f} s")
+    for name, taken in list(seconds.items())[1:]:
+        if taken:
+            found = float(np.median(taken))
+            print(f"{name:10} {found:.2f} s   {found / usual:.1f} x Keras's time   target ~ 1 s")
+            note(
+                f"train-lenet, an epoch of 2,000 digits in {name}", found / usual, "x Keras's time"
+            )
+        else:
+            print(f"{name:10} is not there")
+
+
+def same_in_keras():
+    """A function that trains the same network for an epoch in Keras, and gives the seconds."""
+    layers, mnist = keras.layers, data.load("mnist", "sample")
+    (x, y), check = (mnist.x_train[:2000], mnist.y_train[:2000]), slice(3000, 4000)
+    model = keras.Sequential(
+        [
+            keras.Input((28, 28, 1)),
+            *(layers.Conv2D(6, 5, activation="relu"), layers.MaxPooling2D()),
+            *(layers.Conv2D(16, 5, activation="relu"), layers.MaxPooling2D()),
+            *(layers.Flatten(), layers.Dense(64, activation="relu"), layers.Dense(10)),
+        ]
+    )
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(0.003), loss, metrics=["accuracy"])
+    known = mnist.x_train[check], mnist.y_train[check]
+
+    def epoch():
+        start = time.perf_counter()
+        model.fit(x, y, batch_size=50, validation_data=known, verbose=0)
+        return time.perf_counter() - start
+
+    epoch()  # the first one builds
+    return epoch
+
+
+def in_firefox(folder, scripts):
+    """The seconds of four epochs in Firefox."""
+    page = "".join(f"<script>{script}</script>" for script in scripts)
+    (folder / "page.html").write_text(f'<!doctype html><meta charset="utf-8">{page}', "utf-8")
+    taken, came = [], threading.Event()
+
+    class Told(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *args):
+            super().__init__(*args, directory=str(folder))
+
+        def log_message(self, *args):
+            pass
+
+        def do_GET(self):
+            if not self.path.startswith("/told-"):
+                return super().do_GET()
+            taken.append(float(self.path.removeprefix("/told-")))
+            self.send_response(204)
+            self.end_headers()
+            if len(taken) == 4:
+                came.set()
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Told) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}/page.html"
+        profile = folder / "profile"
+        profile.mkdir()
+        command = [FIREFOX, "--headless", "--no-remote", "--profile", str(profile), address]
+        own = {"env": {"HOME": str(folder), "PATH": os.environ["PATH"]}}
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        with subprocess.Popen(command, **own, **quiet) as fox:
+            came.wait(300)
+            fox.terminate()
+        server.shutdown()
+    return taken
 
 
 # A slow phone: 1.6 Mbit/s, an answer after 150 ms, a quarter of this processor.
