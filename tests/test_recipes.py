@@ -80,6 +80,11 @@ def test_what_cannot_be_trained_is_said():
         train("mnist-quick", part="dropout")
     with pytest.raises(ValueError, match="seed must be a whole number"):
         train("mnist-quick", seed=-1)
+    few = IMAGES[:9], np.zeros(9, int)
+    with pytest.raises(ValueError, match=r"lesson needs equally many .* at least 64. It has 9"):
+        recipes.learn(SMALL, few, few)
+    with pytest.raises(ValueError, match=r"exam needs equally many .* It has 0 and 9"):
+        recipes.learn(replace(SMALL, batch_size=3), few, (IMAGES[:0], few[1]))
 
 
 # --- On one host and on two ---
@@ -141,7 +146,7 @@ import numpy as np
 from cnnlab import recipes
 from cnnlab.training import device_at
 
-recipe = replace(recipes.RECIPES["mnist-quick"], batch_size=32, averaged=0.9)
+recipe = replace(recipes.RECIPES["mnist-quick"], batch_size=32)
 rng = np.random.default_rng(0)
 images, labels = rng.random((160, 28, 28, 1)).astype("float32"), rng.integers(0, 10, 160)
 dense = recipes.layers.Dense

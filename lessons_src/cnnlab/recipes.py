@@ -11,6 +11,7 @@ import os
 import sys
 import time
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from itertools import chain, product
 from pathlib import Path
 
@@ -33,21 +34,18 @@ class Recipe:
     """A network, and how it is trained.
 
     `data`: "mnist" or "cifar10"; `first`: channels, kernel size and stride of the first
-    convolution; `channels` of the blocks behind it, each of which halves the images; `deep`: how
-    many convolutions a block has. `epochs`, `batch_size`; `rate`: the highest learning rate,
-    reached after a fifth of the steps, from and to 0 on lines; `decay`: weight decay.
+    convolution; `channels` of the 3 × 3 convolutions behind it, each of which halves the maps.
+    `epochs`, `batch_size`; `rate`: the highest learning rate, reached after a fifth of the steps,
+    from and to 0 on lines; `decay`: weight decay.
 
     What can be left out: `normed`: batch norm behind every convolution; `schedule`: without it,
     the rate is `rate` from beginning to end; `smoothing`: so much of each label is spread over all
-    classes; `shift`: images are moved by up to so many pixels; `averaged`: the network that is
-    tested has the running means of the weights, over about 1 / (1 - `averaged`)
-    steps.
+    classes; `shift`: images are moved by up to so many pixels.
     """
 
     data: str
     first: tuple
     channels: tuple
-    deep: int
     epochs: int
     batch_size: int
     rate: float
@@ -56,17 +54,12 @@ class Recipe:
     schedule: bool = True
     smoothing: float = 0.0
     shift: int = 0
-    averaged: float = 0.0
 
 
 RECIPES = {
     "mnist-quick": Recipe(
-        "mnist", (16, 5, 2), (32, 64), 1, epochs=2, batch_size=64, rate=0.3, decay=5e-3,
+        "mnist", (16, 5, 2), (32, 64), epochs=2, batch_size=64, rate=0.3, decay=5e-3,
         smoothing=0.1, shift=1,
-    ),
-    "mnist-best": Recipe(
-        "mnist", (16, 3, 1), (16, 32, 64), 2, epochs=7, batch_size=128, rate=0.2, decay=5e-4,
-        smoothing=0.1, shift=2, averaged=0.99,
     ),
 }  # fmt: skip
 
@@ -77,8 +70,6 @@ PARTS = {
     "schedule": {"schedule": False, "rate": 0.03},
     "smoothing": {"smoothing": 0.0},
     "shifts": {"shift": 0},
-    "averaging": {"averaged": 0.0},
-    "decay": {"decay": 0.0},
 }
 
 
@@ -102,8 +93,6 @@ def network(recipe, shape):
     stack = _convolution(recipe, channels, size, stride)
     for channels in recipe.channels:
         stack += _convolution(recipe, channels, 3, pooled=True)
-        for _ in range(recipe.deep - 1):
-            stack += _convolution(recipe, channels, 3)
     stack += [layers.GlobalMaxPooling2D(), layers.Dense(10, dtype="float32")]
     return keras.Sequential([keras.Input(shape), *stack])
 
@@ -160,16 +149,13 @@ class Trainer:
         self.strategy = _strategy()
         with where.scope():
             keras.utils.set_random_seed(seed)
-            self.plain = network(
-                recipe, images.shape[1:]
-            )  # to ask; the other may be spread over hosts
+            # To ask: the other may be spread over hosts.
+            self.plain = network(recipe, images.shape[1:])
             with self.strategy.scope():
                 self.model = network(recipe, images.shape[1:])
-                average = recipe.averaged
                 self.optimizer = keras.optimizers.SGD(
-                    recipe.rate, momentum=0.9, nesterov=True, weight_decay=recipe.decay or None,
-                    use_ema=bool(average), ema_momentum=average or 0.99,
-                )  # fmt: skip
+                    recipe.rate, momentum=0.9, nesterov=True, weight_decay=recipe.decay or None
+                )
                 self.optimizer.build(self.model.trainable_variables)
         self.model.set_weights(self.plain.get_weights())
         self.variables = [*self.model.variables, *self.optimizer.variables]
@@ -179,18 +165,9 @@ class Trainer:
             spec([None, recipe.batch_size], "int64"), spec([None]),
         ])  # fmt: skip
 
-    def values(self):
-        """What the training needs to go on from here: arrays. All hosts have to ask together."""
-        return [variable.numpy() for variable in self.variables]
-
-    def take(self, values):
-        """Take over what `values` gave."""
-        for variable, value in zip(self.variables, values, strict=True):
-            variable.assign(value)
-
     def save(self, path, record):
         """Write down where the training stands; of several hosts, the first does."""
-        values = self.values()
+        values = [variable.numpy() for variable in self.variables]  # all hosts ask together
         if _hosts()[1] == 0:
             path.parent.mkdir(parents=True, exist_ok=True)
             with _saving(f"Epoch {len(record['epochs'])}", path), written_whole(path) as part:
@@ -200,19 +177,15 @@ class Trainer:
         """Go on from what `save` wrote, and give its record, if it is of the same kind."""
         with np.load(path) as file:
             record = json.loads(str(file["record"]))
-            records.check_same(
-                new, record, f"{path} was made in another way; move it, or another folder"
-            )
-            self.take([file[f"arr_{number}"] for number in range(len(self.variables))])
+            advice = f"{path} was made in another way; move it, or give another folder"
+            records.check_same(new, record, advice)
+            for number, variable in enumerate(self.variables):
+                variable.assign(file[f"arr_{number}"])
         return record
 
     def tested(self):
-        """The network as it is tested: with averaged weights, if the recipe says so."""
-        now = self.values()
-        if self.recipe.averaged:
-            self.optimizer.finalize_variable_values(self.model.trainable_variables)
+        """The network as it is now, to ask it."""
         self.plain.set_weights([variable.numpy() for variable in self.model.variables])
-        self.take(now)
         return self.plain
 
     def _run(self, images, labels, batches, rates):
@@ -241,6 +214,7 @@ class Trainer:
         return total
 
 
+@cache  # TensorFlow connects the hosts once
 def _strategy():
     """One device, several GPUs, or the hosts that the environment's TF_CONFIG names."""
     if len(_hosts()[0]) > 1:
@@ -268,7 +242,19 @@ def learn(recipe, lesson, exam, *, seed=0):
 
     Returns:
         A list with a dict for each epoch, as in the records of `train`.
+
+    Raises:
+        ValueError: if images and labels are not equally many, there are none, or those to train on
+            do not fill a batch; if the training diverges.
     """
+    for what, (images, labels), least in (
+        ("lesson", lesson, recipe.batch_size), ("exam", exam, 1),
+    ):  # fmt: skip
+        if len(images) != len(labels) or len(images) < least:
+            raise ValueError(
+                f"{what} needs equally many images and labels, at least {least}. It has "
+                f"{len(images)} and {len(labels)}."
+            )
     trainer = Trainer(recipe, lesson[0], seed, device_at("float32"))
     record = {"system": "recipe", "seed": seed, "epochs": []}
     _train(trainer, record, {"train": lesson, "test": exam}, None)
