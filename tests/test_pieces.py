@@ -41,7 +41,7 @@ def test_every_control_is_reached_with_the_keyboard_and_shows_it(open_piece, nam
         while (active?.shadowRoot) active = active.shadowRoot.activeElement;
         return getComputedStyle(active).outlineStyle;
     }"""
-    controls = tab.piece.locator(".controls :is(input, select, button):enabled").count()
+    controls = tab.piece.locator(".controls :is(input, select, button):enabled:visible").count()
     seen = 0
     for _ in range(controls):
         tab.keyboard.press("Tab")
