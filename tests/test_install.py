@@ -1,5 +1,6 @@
 """How the course gets onto a computer: install.py, `make` without a Python, and what pages say."""
 
+import os
 import re
 import shutil
 import subprocess
