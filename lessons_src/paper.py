@@ -31,7 +31,7 @@ STYLE = ROOT / "book" / "_static" / "paper.css"
 SCREEN_ONLY = ("book/pieces", "book/predictions")
 NEEDLESS = (
     ".headerlink, .run, .about, .get, .get-pdf, .copybtn, .toctree-wrapper, script, noscript, nav, "
-    "cnn-your-predictions"
+    ".run-here, .run-tools, .workbench, cnn-your-predictions"
 )
 # Attributes that hold the id of something else.
 POINTERS = ("for", "headers", "aria-labelledby", "aria-describedby")
