@@ -71,7 +71,7 @@ UNSEEN = """() => [...document.querySelectorAll(".icon")].filter(sign => sign.ch
 # What is folded or sealed and has no place on paper; and what only a screen needs, and has one.
 UNPRINTED = """() => [
     ...[...document.querySelectorAll("article details > :not(summary), article .sealed > *")]
-        .filter(part => part.textContent.trim() && !part.matches("style, script")
+        .filter(part => part.textContent.trim() && !part.matches("style, script, .needs-script")
             && !part.getClientRects().length),
     ...[...document.querySelectorAll("nav, .tool, .copybtn")]
         .filter(part => part.getClientRects().length)
