@@ -7,7 +7,6 @@ each, while those of the library before still hold one.
 
 import contextlib
 import csv
-import http.server
 import json
 import os
 import re
@@ -15,11 +14,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 
 import browser
+import firefox
 import keras
 import nbformat
 import numpy as np
@@ -181,9 +180,6 @@ EPOCH = """
     };
 """
 SCRIPTS = "piece", "training", "runs", "digits"  # what the run is made of
-# Firefox tells by asking for an address, as it is not driven from outside.
-TELL = "(async () => { for (let i = 0; i < 4; i++) await fetch(`told-${await epoch()}`); })();"
-FIREFOX = shutil.which("firefox-esr") or shutil.which("firefox")
 
 
 def learning(turns=3):
@@ -218,8 +214,15 @@ def learning(turns=3):
                 seconds["Node"].append(float(told.stdout))
             if tab is not None:
                 seconds["Chromium"].append(tab.evaluate("epoch()"))
-        if FIREFOX is not None:
-            seconds["Firefox"] = in_firefox(folder, [*text.values(), EPOCH, TELL])[1:]
+        if firefox.PROGRAM is not None:
+            scripts = "".join(f"<script>{script}</script>" for script in [*text.values(), EPOCH])
+            page = f'<!doctype html><meta charset="utf-8">{scripts}'
+            (folder / "page.html").write_text(page, encoding="utf-8")
+            (folder / "profile").mkdir()
+            fox = stack.enter_context(firefox.firefox(folder / "profile"))
+            fox.open(stack.enter_context(served(folder)), "page.html")
+            fox.evaluate("epoch()")  # the first one warms up
+            seconds["Firefox"] = [fox.evaluate("epoch()") for _ in range(turns)]
     usual = float(np.median(seconds["Keras"]))
     print(f"\ntrain-lenet: an epoch of 2,000 digits, measured; Keras on this machine {usual:.2f} s")
     for name, taken in list(seconds.items())[1:]:
@@ -256,43 +259,6 @@ def same_in_keras():
 
     epoch()  # the first one builds
     return epoch
-
-
-def in_firefox(folder, scripts):
-    """The seconds of four epochs in Firefox."""
-    page = "".join(f"<script>{script}</script>" for script in scripts)
-    (folder / "page.html").write_text(f'<!doctype html><meta charset="utf-8">{page}', "utf-8")
-    taken, came = [], threading.Event()
-
-    class Told(http.server.SimpleHTTPRequestHandler):
-        def __init__(self, *args):
-            super().__init__(*args, directory=str(folder))
-
-        def log_message(self, *args):
-            pass
-
-        def do_GET(self):
-            if not self.path.startswith("/told-"):
-                return super().do_GET()
-            taken.append(float(self.path.removeprefix("/told-")))
-            self.send_response(204)
-            self.end_headers()
-            if len(taken) == 4:
-                came.set()
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Told) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        address = f"http://127.0.0.1:{server.server_port}/page.html"
-        profile = folder / "profile"
-        profile.mkdir()
-        command = [FIREFOX, "--headless", "--no-remote", "--profile", str(profile), address]
-        own = {"env": {"HOME": str(folder), "PATH": os.environ["PATH"]}}
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        with subprocess.Popen(command, **own, **quiet) as fox:
-            came.wait(300)
-            fox.terminate()
-        server.shutdown()
-    return taken
 
 
 # A slow phone: 1.6 Mbit/s, an answer after 150 ms, a quarter of this processor.

@@ -27,7 +27,7 @@ class Firefox:
     """One tab; `problems` are the errors on its console and all that it asked other places for."""
 
     def __init__(self, address):
-        self.socket = create_connection(address, timeout=120, suppress_origin=True)
+        self.socket = create_connection(address, timeout=600, suppress_origin=True)
         self.number, self.problems, self.home = 0, [], ""
         self.send("session.new", capabilities={})
         self.tab = self.send("browsingContext.getTree")["contexts"][0]["context"]

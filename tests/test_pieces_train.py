@@ -1,21 +1,18 @@
 """The live piece train-lenet, operated in a real browser and compared with Keras."""
 
 import base64
-import http.server
-import json
 import re
 import shutil
-import subprocess
-import threading
 import zlib
 
+import firefox
 import keras
 import numpy as np
 import pytest
 from cnnlab import data, pieces
 from cnnlab.pieces import given, networks
+from serving import served
 
-FIREFOX = shutil.which("firefox-esr") or shutil.which("firefox")
 SMALL = {"digits": 50, "network": "dense"}  # an epoch is one step, and quick
 USUAL = {
     **{"digits": 2000, "network": "lenet", "rule": "adam", "rate": 0.003, "batch": 50},
@@ -445,8 +442,7 @@ def test_a_notebook_keeps_its_own_address(open_piece):
     assert tab.url == before
 
 
-TELL = """<script>
-addEventListener("DOMContentLoaded", async () => {
+TRAIN = """(async () => {
     const piece = document.querySelector("cnn-train-lenet");
     const until = async (holds) => {
         while (!holds()) await new Promise((done) => setTimeout(done, 50));
@@ -455,49 +451,19 @@ addEventListener("DOMContentLoaded", async () => {
     const buttons = [...piece.shadowRoot.querySelectorAll("button")];
     buttons.find((button) => button.textContent === "train").click();
     await until(() => piece.runs[0].epoch >= 10);
-    const { told, history } = piece.runs[0];
-    await fetch("told", { method: "POST", body: JSON.stringify([told.steps, history]) });
-});
-</script>"""
+    return [piece.runs[0].told.steps, piece.runs[0].history];
+})()"""
 
 
-@pytest.mark.skipif(FIREFOX is None, reason="There is no Firefox (Debian: apt install firefox-esr)")
+@pytest.mark.skipif(firefox.PROGRAM is None, reason=firefox.MISSING)
 def test_firefox_and_chromium_train_alike(open_piece, tmp_path):
     page = site(tmp_path, "firefox.html")
-    page.write_text(
-        page.read_text().replace('"network":"dense"', '"network":"lenet","digits":50') + TELL
-    )
-    told, came = [], threading.Event()
-
-    class Answers(http.server.SimpleHTTPRequestHandler):
-        def __init__(self, *args):
-            super().__init__(*args, directory=str(tmp_path))
-
-        def log_message(self, *args):
-            pass
-
-        def do_POST(self):
-            told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(204)
-            self.end_headers()
-            came.set()
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        address = f"http://127.0.0.1:{server.server_port}/firefox.html"
-        profile = tmp_path / "profile"
-        profile.mkdir()
-        command = [FIREFOX, "--headless", "--no-remote", "--profile", str(profile), address]
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        with subprocess.Popen(
-            command, env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}, **quiet
-        ) as fox:
-            try:
-                assert came.wait(240), "Firefox has not told its run."
-            finally:
-                fox.terminate()
-        server.shutdown()
-    [(steps, history)] = told
+    page.write_text(page.read_text().replace('"network":"dense"', '"network":"lenet","digits":50'))
+    profile = tmp_path / "profile"
+    profile.mkdir()
+    with served(tmp_path) as address, firefox.firefox(profile) as fox:
+        fox.open(address, page.name)
+        steps, history = fox.evaluate(TRAIN)
     tab = open_piece("train-lenet")
     _, measured, _ = directly(tab, steps, digits=50)
     assert history == measured[: len(history)] and len(history) >= 2

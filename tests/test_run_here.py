@@ -1,16 +1,14 @@
 """Python in the page, in a real browser without a network: it gives what the notebooks give."""
 
 import html
-import http.server
 import json
 import re
-import shutil
 import subprocess
 import sys
-import threading
 from pathlib import Path
 from types import SimpleNamespace
 
+import firefox
 import nbformat
 import pytest
 from classroom import grading, masters, room, sandbox, submissions
@@ -22,7 +20,6 @@ from website import in_the_page, run_here
 ROOT = Path(__file__).resolve().parent.parent
 SITE = ROOT / "_build" / "html"
 PYTHON = SITE / "_static" / "python"
-FIREFOX = shutil.which("firefox-esr") or shutil.which("firefox")
 CHAPTERS = ["02-convolution", "03-dense-to-conv", "04-pooling", "05-counting"]
 
 
@@ -247,9 +244,8 @@ def test_a_wrong_answer_and_what_rests_on_it_are_told_apart(visit):
     assert violations(page.tab, "dark") == []
 
 
-# Firefox does what a reader does, and tells what it shows; then it ends an endless loop.
-TELL = """<script>
-addEventListener("load", async () => {
+# What a reader does: run each cell; then end an endless loop.
+READ = """(async () => {
     const until = async (done) => {
         while (!done()) await new Promise(ready => setTimeout(ready, 100));
     };
@@ -269,59 +265,17 @@ addEventListener("load", async () => {
     await until(() => place.querySelector(".run-said").textContent === "It runs.");
     stop.click();
     await until(() => !run.disabled);
-    told.push(place.querySelector(".run-said").textContent);
-    await fetch("/told", { method: "POST", body: JSON.stringify(told) });
-});
-</script>"""
+    return [...told, place.querySelector(".run-said").textContent];
+})()"""
 
 
-@pytest.mark.skipif(FIREFOX is None, reason="There is no Firefox (Debian: apt install firefox-esr)")
+@pytest.mark.skipif(firefox.PROGRAM is None, reason=firefox.MISSING)
 def test_firefox_gives_what_the_notebook_gives(address, tmp_path):
-    name, told, came = "05-counting", [], threading.Event()
-    page = (SITE / "book" / f"{name}.html").read_text().replace("</body>", f"{TELL}</body>")
-
-    class Answers(http.server.SimpleHTTPRequestHandler):
-        def __init__(self, *args):
-            super().__init__(*args, directory=str(SITE))
-
-        def log_message(self, *args):
-            pass
-
-        def do_GET(self):
-            if self.path != f"/book/{name}.html":
-                return super().do_GET()
-            self.send_response(200)
-            self.send_header("Content-Type", "text/html; charset=utf-8")
-            self.end_headers()
-            self.wfile.write(page.encode())
-
-        def do_POST(self):
-            told.extend(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(204)
-            self.end_headers()
-            came.set()
-
-    profile = tmp_path / "profile"
-    profile.mkdir()
-    # No way to any other computer.
-    (profile / "user.js").write_text(
-        'user_pref("network.proxy.type", 1);user_pref("network.proxy.http", "127.0.0.1");'
-        'user_pref("network.proxy.http_port", 9);user_pref("network.proxy.ssl", "127.0.0.1");'
-        'user_pref("network.proxy.ssl_port", 9);'
-    )
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        place = f"http://127.0.0.1:{server.server_port}/book/{name}.html"
-        command = [FIREFOX, "--headless", "--no-remote", "--profile", str(profile), place]
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        environment = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
-        with subprocess.Popen(command, env=environment, **quiet) as fox:
-            try:
-                assert came.wait(900), "Firefox has not told what its page shows."
-            finally:
-                fox.terminate()
-        server.shutdown()
-    *cells, stopped = told
+    name = "05-counting"
+    with firefox.firefox(tmp_path) as fox:
+        fox.open(address, f"book/{name}.html")
+        *cells, stopped = fox.evaluate(READ)
+        assert fox.problems == []  # nothing from elsewhere
     assert stopped.startswith("Stopped.") and len(cells) > 9
     for number, said, shown in cells:
         assert said == "Done.", (number, shown)
