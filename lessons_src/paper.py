@@ -166,12 +166,10 @@ stands before it was computed. The code is the note of that number at the end of
 <ul>{"".join(chapter.contents() for chapter in self.chapters)}</ul></section>
 {"".join(chapter.html for chapter in self.chapters)}
 </body></html>"""
-        fill = "" if pages is None else None
-        return re.sub(
-            r'(<span class="at" data-of="([^"]+)">)',
-            lambda found: found[1] + (str(pages[found[2]]) if fill is None else fill),
-            text,
-        )
+        if pages is None:
+            return text
+        room = r'(<span class="at" data-of="([^"]+)">)'
+        return re.sub(room, lambda found: f"{found[1]}{pages[found[2]]}", text)
 
 
 def at(place):

@@ -186,11 +186,7 @@ class Names(ast.NodeVisitor):
 
     def visit_FunctionDef(self, node):
         self.local[-1].add(node.name)
-        for part in [
-            *node.decorator_list,
-            *node.args.defaults,
-            *filter(None, node.args.kw_defaults),
-        ]:
+        for part in [*node.decorator_list, *defaults(node.args)]:
             self.visit(part)
         self.inner(node.body, arguments(node.args) | assigned(node.body))
 
