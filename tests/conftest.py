@@ -1,6 +1,7 @@
 """What all tests share: examples that are the same on every run, quiet start-up."""
 
 import os
+import time
 
 import browser
 import pytest
@@ -8,10 +9,25 @@ from hypothesis import settings
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+MINUTES = "course/minutes"
+
 settings.register_profile(
     "cnnlab", derandomize=True, deadline=None, max_examples=60, database=None, print_blob=False
 )
 settings.load_profile("cnnlab")
+
+
+def pytest_sessionstart(session):
+    session.config.course_start = time.perf_counter()
+
+
+def pytest_sessionfinish(session, exitstatus):
+    """Keep what a whole run took, for `make bench`: {paths that were given: minutes}."""
+    config, cache = session.config, getattr(session.config, "cache", None)
+    whole = exitstatus == 0 and not config.option.keyword and not hasattr(config, "workerinput")
+    if whole and cache:
+        minutes = (time.perf_counter() - config.course_start) / 60
+        cache.set(MINUTES, cache.get(MINUTES, {}) | {" ".join(config.args): minutes})
 
 
 @pytest.fixture(scope="session")

@@ -68,11 +68,12 @@ def test_in_firefox_at_every_width_and_in_both_colours(tmp_path):
 UNSEEN = """() => [...document.querySelectorAll(".icon")].filter(sign => sign.checkVisibility()
     && getComputedStyle(sign).backgroundColor === getComputedStyle(document.body).backgroundColor)
     .map(sign => sign.className)"""
-# What is folded or sealed and has no place on paper; and what only a screen needs, and has one.
+# What is folded or sealed and has no place on paper (the cheat sheet does not print how it was
+# computed); and what only a screen needs, and has one.
 UNPRINTED = """() => [
     ...[...document.querySelectorAll("article details > :not(summary), article .sealed > *")]
         .filter(part => part.textContent.trim() && !part.matches("style, script, .needs-script")
-            && !part.getClientRects().length),
+            && !part.closest("#cheat-sheet") && !part.getClientRects().length),
     ...[...document.querySelectorAll("nav, .tool, .copybtn")]
         .filter(part => part.getClientRects().length)
 ].map(part => part.outerHTML.slice(0, 120))"""

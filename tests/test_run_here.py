@@ -177,6 +177,7 @@ def test_a_cell_is_edited_run_stopped_and_reset(visit):
     page.output(cell).locator("pre:has-text('again')").wait_for()
     page.editor(cell).locator("button:has-text('stop')").click()
     assert page.finished(cell).startswith("Stopped.")
+    assert page.tab.workers == []  # nothing goes on in the background
     page.editor(cell).locator("button:has-text('reset')").click()
     assert page.editor(cell).locator("textarea").input_value() == text
     assert page.run(cell) == "Done."
@@ -191,21 +192,28 @@ def solution(cell):
     return "\n".join(line for line in lines if not line.strip().startswith("### ")).strip("\n")
 
 
+def answers_of(name):
+    """The solutions of an assignment: {number of the student's cell: text}."""
+    cells = nbformat.read(ROOT / "book" / "assignments" / f"{name}.ipynb", as_version=4).cells
+    solved = {masters.label(cell): cell for cell in MASTERS[name].notebook.cells}
+    return {
+        number: solution(solved[masters.label(cell)])
+        for number, cell in enumerate(cells)
+        if cell.metadata.get("nbgrader", {}).get("solution", False)
+    }
+
+
 @pytest.mark.parametrize("name", list(MASTERS)[:3])
 def test_an_assignment_is_done_in_the_page_and_earns_every_point(visit, tmp_path, name):
-    page, master = visit(f"book/assignments/{name}.html"), MASTERS[name]
-    solved = {masters.label(cell): cell for cell in master.notebook.cells if masters.label(cell)}
-    cells = nbformat.read(ROOT / "book" / "assignments" / f"{name}.ipynb", as_version=4).cells
+    page, master, answers = visit(f"book/assignments/{name}.html"), MASTERS[name], answers_of(name)
     said = page.tab.locator(".workbench .run-said")
     numbers = page.tab.locator("[data-cell]").evaluate_all(
         "all => all.map(b => b.dataset.cell).filter(cell => cell < 1000).map(Number)"
     )
-    assert len(numbers) == sum(
-        cell.metadata.get("nbgrader", {}).get("solution", False) for cell in cells
-    )
-    for number in numbers:
+    assert set(numbers) == set(answers)
+    for number, answer in answers.items():
         page.button(number).evaluate("button => button.click()")
-        page.write(number, solution(solved[masters.label(cells[number])]))
+        page.write(number, answer)
     page.button("all").click()
     page.tab.locator(".workbench .run-said:has-text('pass')").wait_for()
     assert said.inner_text().startswith("The tests that you see pass, all of them."), [
@@ -270,8 +278,8 @@ READ = """(async () => {
 
 
 @pytest.mark.skipif(firefox.PROGRAM is None, reason=firefox.MISSING)
-def test_firefox_gives_what_the_notebook_gives(address, tmp_path):
-    name = "05-counting"
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_firefox_gives_what_the_notebook_gives(address, tmp_path, name):
     with firefox.firefox(tmp_path) as fox:
         fox.open(address, f"book/{name}.html")
         *cells, stopped = fox.evaluate(READ)
@@ -283,6 +291,36 @@ def test_firefox_gives_what_the_notebook_gives(address, tmp_path):
         if wanted:
             wanted = [re.sub("<[^>]*>", "", text) for text in wanted]
             assert list(map(squeezed, shown)) == list(map(squeezed, wanted)), number
+
+
+# What a student does: answer each question, then run the tests. Answers by number of the cell.
+ANSWER = """(async answers => {
+    const until = async (found) => {
+        while (!found()) await new Promise(ready => setTimeout(ready, 100));
+        return found();
+    };
+    for (const [cell, text] of Object.entries(answers)) {
+        const button = document.querySelector(`.run-here[data-cell="${cell}"]`);
+        button.click();
+        const place = await until(() => button.parentElement.querySelector(".run-cell textarea"));
+        place.value = text;
+        place.dispatchEvent(new Event("input", { bubbles: true }));
+    }
+    document.querySelector(".run-here[data-cell='all']").click();
+    const said = document.querySelector(".workbench .run-said");
+    return await until(() => said.textContent.includes("pass") && said.textContent);
+})"""
+
+
+@pytest.mark.skipif(firefox.PROGRAM is None, reason=firefox.MISSING)
+@pytest.mark.parametrize("name", list(MASTERS)[:3])
+def test_firefox_tests_an_assignment(address, tmp_path, name):
+    answers = answers_of(name)
+    with firefox.firefox(tmp_path) as fox:
+        fox.open(address, f"book/assignments/{name}.html")
+        said = fox.evaluate(f"{ANSWER}({json.dumps(answers)})")
+        assert said.startswith("The tests that you see pass, all of them.")
+        assert fox.problems == []
 
 
 def squeezed(text):

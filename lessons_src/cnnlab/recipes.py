@@ -34,13 +34,15 @@ class Recipe:
     """A network, and how it is trained.
 
     `data`: "mnist" or "cifar10"; `first`: channels, kernel size and stride of the first
-    convolution; `channels` of the 3 × 3 convolutions behind it, each of which halves the maps.
+    convolution, or None; `channels` of the blocks behind it: a 3 × 3 convolution and a pooling that halves
+    the maps; `deep`: each block has a second convolution, behind the pooling.
     `epochs`, `batch_size`; `rate`: the highest learning rate, reached after a fifth of the steps,
     from and to 0 on lines; `decay`: weight decay.
 
     What can be left out: `normed`: batch norm behind every convolution; `schedule`: without it,
     the rate is `rate` from beginning to end; `smoothing`: so much of each label is spread over all
-    classes; `shift`: images are moved by up to so many pixels.
+    classes; `shift`: images are moved by up to so many pixels; `flip`: every second epoch shows an
+    image mirrored.
     """
 
     data: str
@@ -50,10 +52,12 @@ class Recipe:
     batch_size: int
     rate: float
     decay: float
+    deep: bool = False
     normed: bool = True
     schedule: bool = True
     smoothing: float = 0.0
     shift: int = 0
+    flip: bool = False
 
 
 RECIPES = {
@@ -89,10 +93,10 @@ def network(recipe, shape):
 
     It gives logits of 10 classes.
     """
-    channels, size, stride = recipe.first
-    stack = _convolution(recipe, channels, size, stride)
+    stack = _convolution(recipe, *recipe.first) if recipe.first else []
     for channels in recipe.channels:
         stack += _convolution(recipe, channels, 3, pooled=True)
+        stack += _convolution(recipe, channels, 3) if recipe.deep else []
     stack += [layers.GlobalMaxPooling2D(), layers.Dense(10, dtype="float32")]
     return keras.Sequential([keras.Input(shape), *stack])
 
@@ -127,6 +131,10 @@ def seen(recipe, images, seed, epoch):
     rng = np.random.default_rng([seed, epoch])
     if recipe.shift:
         images = shifted(images, recipe.shift, rng)
+    if recipe.flip:  # half of them in this epoch, the others in the next
+        first = np.random.default_rng(seed).integers(2, size=len(images))
+        mirrored = (first + epoch) % 2 == 1
+        images = np.where(mirrored[:, None, None, None], images[:, :, ::-1], images)
     return images, rng.permutation(len(images))
 
 
@@ -370,9 +378,10 @@ def asked(recipe, model, images, labels):
 
 
 def views(recipe, images):
-    """The images and, if they move in training, the same ones a pixel away in each direction."""
+    """The images, and what training shows beside them: a pixel away in each direction, mirrored."""
     moves = [(axis, by) for axis in (1, 2) for by in (-1, 1)] if recipe.shift else []
-    return [images, *(np.roll(images, by, axis) for axis, by in moves)]
+    seen = [images, *(np.roll(images, by, axis) for axis, by in moves)]
+    return [*seen, *(image[:, :, ::-1] for image in seen)] if recipe.flip else seen
 
 
 def main():
