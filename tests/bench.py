@@ -24,9 +24,12 @@ import nbformat
 import numpy as np
 import tensorflow as tf
 from classroom import masters
-from cnnlab import computer, data, pieces
+from cnnlab import computer, data, pieces, recipes
 from cnnlab.conv import conv2d, conv2d_loops
 from cnnlab.data import shapes
+from cnnlab.models import DIGITS, PHOTOGRAPHS, SYSTEMS
+from cnnlab.records import records
+from cnnlab.training import device_at
 from scipy import signal
 from serving import served
 
@@ -135,11 +138,113 @@ def main():
     (a,) = medians(lambda: shapes(2_000))
     print(f"\n`shapes` draws {2_000 / a:,.0f} images a second   target >= 5,000")
     note("`shapes` draws", 2_000 / a, "images a second", ">= 5,000")
+    racing()
     reading()
     learning()
     arriving()
     grading()
+    tested()
     keep()
+
+
+# A recipe; a training of a source, the pass that it is best in, and for how many of its passes ours
+# may last.
+RACES = (
+    ("mnist-quick", "S14", "best_test_accuracy_epoch", 53 / 40),
+    ("mnist-best", "S14", "best_test_accuracy_epoch", 10),
+    ("cifar10-quick", "S8", "best_validation_accuracy_epoch", 85 / 25),
+)
+STEPS = 25  # of training in a turn
+
+
+def racing():
+    """Our recipes beside trainings of the sources, and beside Keras's example of a small network.
+
+    A step of each is timed in turns; how many steps a training has stands in its recipe, and how
+    much it reads in the records.
+    """
+    print("\nWhole trainings, by the time of a step. Ours: mean accuracy of the records")
+    for name, rival, best, most in RACES:
+        recipe, system = recipes.RECIPES[name], SYSTEMS[rival]
+        (count, shape), told = PICTURES[recipe.data], system.recipe
+        ours, theirs = medians(ours_trains(recipe, shape), theirs_trains(system, shape))
+        ours *= recipe.epochs * (count // recipe.batch_size)
+        theirs *= count * (1 - (told["validation"] or 0)) / told["batch_size"]
+        passes, accuracy = ours / theirs, by_views(records(name))
+        print(
+            f"{name:16} {accuracy:.2%}: {passes:5.2f} passes of {rival}, whose best is number "
+            f"{system.reported[best]}   target <= {most:.3g}"
+        )
+        note(f"Recipe {name}, all of it", passes, f"passes of {rival}", f"<= {most:.3g}")
+    recipe, (count, shape) = recipes.RECIPES["mnist-quick"], PICTURES["mnist"]
+    ours, theirs = medians(ours_trains(recipe, shape), example_trains(shape))
+    ours *= recipe.epochs * (count // recipe.batch_size)
+    theirs *= 15 * 0.9 * count / 128
+    print(f"mnist-quick: {theirs / ours:.1f} times as fast as 15 passes of Keras's small example")
+    note("Recipe mnist-quick beside Keras's small example", theirs / ours, "x as fast")
+
+
+PICTURES = {"mnist": (60_000, DIGITS), "cifar10": (50_000, PHOTOGRAPHS)}  # to learn from
+
+
+def by_views(kept):
+    return float(np.mean([run["epochs"][-1]["views_accuracy"] for run in kept]))
+
+
+def noise(count, shape):
+    rng = np.random.default_rng(0)
+    return rng.random((count, *shape), dtype="float32"), rng.integers(10, size=count)
+
+
+def ours_trains(recipe, shape):
+    """A function that trains a recipe's network for a step."""
+    x, y = noise(STEPS * recipe.batch_size, shape)
+    trainer = recipes.Trainer(recipe, x, 0, device_at("float32"))
+
+    def step():
+        shown, order = recipes.seen(recipe, x, 0, 0)
+        trainer.run(shown, y, order.reshape(STEPS, -1), recipes.rates(recipe, STEPS)).numpy()
+
+    return step
+
+
+def theirs_trains(system, shape):
+    """A function that trains a source's network for as many steps, as `reproduce` does."""
+    told = system.recipe
+    x, y = noise(STEPS * told["batch_size"], shape)
+    rate = {"learning_rate": told["learning_rate"]} if told["learning_rate"] else {}
+    return fitting(system.build(), getattr(keras.optimizers, told["optimizer"])(**rate), x, y)
+
+
+def example_trains(shape):
+    """The network of Keras's example "Simple MNIST convnet", written from its description."""
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            keras.Input(shape),
+            *(layers.Conv2D(32, 3, activation="relu"), layers.MaxPooling2D()),
+            *(layers.Conv2D(64, 3, activation="relu"), layers.MaxPooling2D()),
+            *(layers.Flatten(), layers.Dropout(0.5), layers.Dense(10)),
+        ]
+    )
+    return fitting(model, keras.optimizers.Adam(), *noise(STEPS * 128, shape))
+
+
+def fitting(model, optimizer, x, y):
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(optimizer, loss, metrics=["accuracy"], steps_per_execution=STEPS)
+    batch = len(x) // STEPS
+    return lambda: model.fit(x, y, batch_size=batch, shuffle=False, verbose=0)
+
+
+def tested():
+    """How long the tests took when they last ran whole, in this folder."""
+    folder = Path(__file__).resolve().parent.parent / ".pytest_cache" / "v" / "course" / "minutes"
+    taken = json.loads(folder.read_text("utf-8")) if folder.exists() else {}
+    for paths, what in (("tests book", "all"), ("tests/test_grading.py", "those of grading")):
+        if paths in taken:
+            print(f"\nThe tests, {what}: {taken[paths]:.0f} minutes, when they last ran here")
+            note(f"The tests, {what}", taken[paths], "minutes")
 
 
 def reading():

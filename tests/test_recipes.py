@@ -39,6 +39,15 @@ def test_shifted_images_are_the_same_a_few_pixels_away():
     assert len(moves) == 25
 
 
+def test_each_image_is_mirrored_in_every_second_epoch():
+    recipe = replace(SMALL, shift=0, flip=True)
+    shown = [seen(recipe, IMAGES, 3, epoch)[0] for epoch in range(3)]
+    mirrored = np.array([(each == IMAGES[:, :, ::-1]).all(axis=(1, 2, 3)) for each in shown])
+    same = np.array([(each == IMAGES).all(axis=(1, 2, 3)) for each in shown])
+    assert (mirrored != same).all() and (mirrored[0] != mirrored[1]).all()
+    assert (mirrored[0] == mirrored[2]).all() and 70 < mirrored[0].sum() < 130
+
+
 def test_every_epoch_has_an_order_of_its_own_that_the_seed_decides():
     orders = [seen(SMALL, IMAGES, seed, epoch)[1] for seed, epoch in ((0, 0), (0, 1), (1, 0))]
     assert all(sorted(order) == list(range(200)) for order in orders)
@@ -58,6 +67,9 @@ def test_other_views_are_a_pixel_away():
     assert len(views(replace(SMALL, shift=0), IMAGES)) == 1
     assert len(views(SMALL, IMAGES)) == 5
     assert len({view.tobytes() for view in views(SMALL, IMAGES)}) == 5
+    *_, last = every = views(replace(SMALL, flip=True), IMAGES)
+    assert len({view.tobytes() for view in every}) == 10
+    assert np.array_equal(last[:, :, ::-1], every[4])
 
 
 @pytest.mark.parametrize("key", RECIPES)

@@ -14,10 +14,10 @@ from types import SimpleNamespace
 import keras
 import numpy as np
 import pytest
-from cnnlab import data
+from cnnlab import data, files
 from cnnlab.models import SYSTEMS
 from cnnlab.records import RESULTS, NoRecords, RecordMismatch, kept_weights, records
-from cnnlab.reproduce import reproduce
+from cnnlab.reproduce import reproduce, runs
 
 
 @pytest.fixture
@@ -84,6 +84,40 @@ def test_a_finished_run_is_not_repeated_and_a_longer_one_goes_on(tmp_path, sampl
     assert sum(halves) / 2 == pytest.approx(long["epochs"][1]["test_accuracy"])
     assert 0.7 < long["train"]["accuracy"] <= 1
     assert reproduce("S1", epochs=1, folder=tmp_path) == long
+
+
+def test_two_that_are_started_alike_share_the_work(tmp_path):
+    """One trains S7; the other finds that out, says so and ends. After a crash nobody waits."""
+    first = start(tmp_path, 3)
+    lock = tmp_path / "unfinished" / "S7-seed0.lock"
+    while not lock.exists():
+        assert first.poll() is None, "ended too early"
+        time.sleep(0.05)
+    second = start(tmp_path, 3)
+    said, problem = second.communicate(timeout=300)
+    assert second.returncode == 0 and "S7, seed 0: another process is at it" in said, problem
+    assert first.poll() is None  # or there was nothing to share
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    third = start(tmp_path, 1)
+    said, problem = third.communicate(timeout=300)
+    assert third.returncode == 0 and "S7, seed 0: test accuracy" in said, problem
+
+
+def test_a_file_is_one_process_s_until_it_is_done(tmp_path, sample):
+    with files.alone(tmp_path / "unfinished" / "S1-seed0.json", "somebody"):
+        with pytest.raises(files.InUse, match="S1, seed 0: another process is at it"):
+            reproduce("S1", epochs=1, folder=tmp_path)
+        assert reproduce("S1", epochs=1, seed=1, folder=tmp_path)["seed"] == 1
+    assert reproduce("S1", epochs=1, folder=tmp_path)["seed"] == 0
+
+
+def test_a_scheduler_takes_jobs_by_number():
+    everything = runs(["S1", "S7"], 3)
+    assert everything == [(key, seed) for key in ("S1", "S7") for seed in range(3)]
+    assert [runs(["S1", "S7"], 3, job)[0] for job in range(6)] == everything
+    with pytest.raises(ValueError, match="--job must be a whole number from 0 to 5, got 6"):
+        runs(["S1", "S7"], 3, 6)
 
 
 def test_a_model_without_its_record_is_not_taken_for_that_of_another_run(

@@ -56,8 +56,8 @@ class _QuietStart:
         return spec
 
 
-# On processors without AVX-512 TensorFlow leaves its faster convolutions (oneDNN) off. With them, the
-# networks of the sources train 1.7 to 2 times as fast on such a one (AMD EPYC, float32).
+# On processors without AVX-512 TensorFlow leaves its faster convolutions (oneDNN) off. With them,
+# networks of the sources train 1.6 to 2.4 times as fast on such a one (AMD EPYC, float32).
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 # TensorFlow would take all of a card's memory, and a second notebook would find none. It reads this

@@ -1,8 +1,36 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and by one process at a time."""
 
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+
+class InUse(OSError):
+    """Another process works on this file."""
+
+
+@contextmanager
+def alone(path, what):
+    """Keeps other processes that ask for it away from `path`, until the end or their crash.
+
+    Raises:
+        InUse: if another process was first; `what` names the work.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = path.with_suffix(".lock")
+    try:
+        held = FileLock(lock).acquire(timeout=0)
+    except Timeout:
+        raise InUse(f"{what}: another process is at it, in {path.parent}.") from None
+    with held:
+        try:
+            yield
+        finally:
+            with suppress(OSError):  # Windows keeps what is open
+                lock.unlink()
 
 
 @contextmanager

@@ -10,9 +10,10 @@ import json
 import os
 import sys
 import time
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from functools import cache
-from itertools import chain, product
+from itertools import chain
 from pathlib import Path
 
 import keras
@@ -22,8 +23,8 @@ from keras import layers
 from tqdm import tqdm
 
 from cnnlab import data, records
-from cnnlab.files import written_whole
-from cnnlab.reproduce import STEPS_AT_ONCE, _earlier, _finish, _images, _saving, _scores
+from cnnlab.files import InUse, alone, written_whole
+from cnnlab.reproduce import STEPS_AT_ONCE, _earlier, _finish, _images, _saving, _scores, runs
 from cnnlab.training import LAST_SEED, device_at, diverged, whole
 
 __all__ = ["PARTS", "RECIPES", "Recipe", "learn", "train", "without"]
@@ -34,8 +35,8 @@ class Recipe:
     """A network, and how it is trained.
 
     `data`: "mnist" or "cifar10"; `first`: channels, kernel size and stride of the first
-    convolution, or None; `channels` of the blocks behind it: a 3 × 3 convolution and a pooling that halves
-    the maps; `deep`: each block has a second convolution, behind the pooling.
+    convolution, or None; `channels` of the blocks behind it: a 3 × 3 convolution, and a pooling
+    that halves the maps; `deep`: each block has a second convolution, behind the pooling.
     `epochs`, `batch_size`; `rate`: the highest learning rate, reached after a fifth of the steps,
     from and to 0 on lines; `decay`: weight decay.
 
@@ -65,6 +66,14 @@ RECIPES = {
         "mnist", (16, 5, 2), (32, 64), epochs=2, batch_size=64, rate=0.3, decay=5e-3,
         smoothing=0.1, shift=1,
     ),
+    "mnist-best": Recipe(
+        "mnist", None, (16, 32, 64), epochs=10, batch_size=128, rate=0.2, decay=5e-3, deep=True,
+        smoothing=0.1, shift=2,
+    ),
+    "cifar10-quick": Recipe(
+        "cifar10", (32, 5, 2), (64, 128), epochs=5, batch_size=128, rate=0.3, decay=5e-4, deep=True,
+        smoothing=0.1, shift=1, flip=True,
+    ),
 }  # fmt: skip
 
 # What is left out of a recipe, and so what it becomes. Without these two, 0.3 is too high: of 0.01,
@@ -74,6 +83,7 @@ PARTS = {
     "schedule": {"schedule": False, "rate": 0.03},
     "smoothing": {"smoothing": 0.0},
     "shifts": {"shift": 0},
+    "flips": {"flip": False},
 }
 
 
@@ -293,6 +303,7 @@ def train(key, *, part=None, seed=0, precision="float32", folder=records.RESULTS
         RecordMismatch: if a record or an unfinished run of this name was made in another way.
         DataUnavailable: if the full data cannot be had (and `CNNLAB_TIER` is not "sample").
         OSError: if the record cannot be written; what was saved before stays.
+        InUse: an OSError, if another process trains the same in this folder.
     """
     if key not in list(RECIPES):
         raise ValueError(f"{key!r} is no recipe. There are: {', '.join(RECIPES)}.")
@@ -320,16 +331,17 @@ def train(key, *, part=None, seed=0, precision="float32", folder=records.RESULTS
         "epochs": [],
     }
     path = Path(folder) / f"{name}-seed{seed}.json"
-    if path.exists():
-        return _earlier(path, record)
     draft = path.parent / "unfinished" / f"{path.stem}.npz"
-    if draft.exists():
-        record = trainer.go_on(draft, record)
-    _train(trainer, record, pairs, draft)
-    record["train"] = _scores(trainer.tested(), *pairs["train"])
-    if _hosts()[1] == 0:
-        _finish(path, record)
-        draft.unlink()
+    with alone(draft, f"{name}, seed {seed}") if _hosts()[1] == 0 else nullcontext():
+        if path.exists():
+            return _earlier(path, record)
+        if draft.exists():
+            record = trainer.go_on(draft, record)
+        _train(trainer, record, pairs, draft)
+        record["train"] = _scores(trainer.tested(), *pairs["train"])
+        if _hosts()[1] == 0:
+            _finish(path, record)
+            draft.unlink()
     return record
 
 
@@ -393,19 +405,24 @@ def main():
     add("recipes", nargs="*", default=list(RECIPES), help=f"of {', '.join(RECIPES)}")
     add("--without", dest="part", choices=PARTS, help="a part to leave out")
     add("--seeds", type=int, default=1, help="how many seeds, from 0 on")
+    add("--job", type=int, help="only one of these trainings, by its number, from 0 on")
     add("--precision", default="float32", help="a Keras policy, such as mixed_bfloat16")
     add("--results", dest="folder", default=records.RESULTS, help="folder of records")
     add("--workers", help="host:port,host:port,... of several hosts that train together")
     add("--worker", type=int, default=0, help="which of these this one is, from 0 on")
     options = vars(parser.parse_args())
-    recipes, seeds = options.pop("recipes"), options.pop("seeds")
+    recipes, seeds, job = (options.pop(name) for name in ("recipes", "seeds", "job"))
     workers, worker = options.pop("workers"), options.pop("worker")
     if workers:
         cluster, task = {"worker": workers.split(",")}, {"type": "worker", "index": worker}
         os.environ["TF_CONFIG"] = json.dumps({"cluster": cluster, "task": task})
     try:
-        for key, seed in product(recipes, range(whole(seeds, "--seeds", 1))):
-            run = train(key, seed=seed, **options)
+        for key, seed in runs(recipes, seeds, job):
+            try:
+                run = train(key, seed=seed, **options)
+            except InUse as taken:  # two that are started alike share the work
+                print(taken)
+                continue
             last, seconds = run["epochs"][-1], sum(row["seconds"] for row in run["epochs"])
             print(
                 f"{run['system']}, seed {seed}: test accuracy {last['test_accuracy']:.2%}, "

@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from cnnlab import data, drawings, records
-from cnnlab.files import written_whole
+from cnnlab.files import InUse, alone, written_whole
 from cnnlab.models import SYSTEMS, VARIANTS
 from cnnlab.training import LAST_SEED, device_at, diverged, progress, whole
 
@@ -56,6 +56,7 @@ def reproduce(key, *, seed=0, epochs=None, precision="float32", keep=False, fold
             another recipe or other versions.
         DataUnavailable: if the full data cannot be had (and `CNNLAB_TIER` is not "sample").
         OSError: if the record cannot be written; what was saved before stays.
+        InUse: an OSError, if another process trains the same in this folder.
     """
     system = _learner(key)
     recipe = {**system.recipe, **system.assumed}
@@ -78,27 +79,34 @@ def reproduce(key, *, seed=0, epochs=None, precision="float32", keep=False, fold
         "epochs": [],
     }
     path = Path(folder) / f"{key}-seed{seed}.json"
-    if path.exists():
-        record = _earlier(path, new)
-        epochs = max(epochs, len(record["epochs"]))
-        if len(record["epochs"]) == epochs and (not keep or records.kept_weights(path)):
-            return record
     draft = path.parent / "unfinished" / path.name
     saved = draft.with_suffix(".keras")
-    draft.parent.mkdir(parents=True, exist_ok=True)
-    with where.scope():
-        if draft.exists() and saved.exists():
-            record, model = _earlier(draft, new), _load(saved)
-        else:
-            saved.unlink(missing_ok=True)  # or it would soon lie beside the draft of another run
-            record, model = new, _untrained(system, recipe, seed)
-    _train(model, record, images, epochs, draft, saved)
-    record["train"] = _scores(model, *images["train"])
-    _finish(path, record, model if keep else None)
-    if len(record["epochs"]) >= recipe["epochs"]:
-        for left in draft.parent.glob(f"*{draft.stem}.*"):  # what a killed run left, too
-            left.unlink()
+    with alone(draft, f"{key}, seed {seed}"):
+        if path.exists():
+            record = _earlier(path, new)
+            epochs = max(epochs, len(record["epochs"]))
+            if len(record["epochs"]) == epochs and (not keep or records.kept_weights(path)):
+                return record
+        with where.scope():
+            if draft.exists() and saved.exists():
+                record, model = _earlier(draft, new), _load(saved)
+            else:
+                saved.unlink(missing_ok=True)  # or it would lie beside the draft of another run
+                record, model = new, _untrained(system, recipe, seed)
+        _train(model, record, images, epochs, draft, saved)
+        record["train"] = _scores(model, *images["train"])
+        _finish(path, record, model if keep else None)
+        if len(record["epochs"]) >= recipe["epochs"]:
+            for left in draft.parent.glob(f"*{draft.stem}.*"):  # what a killed run left, too
+                if left.suffix != ".lock":  # not yet
+                    left.unlink()
     return record
+
+
+def runs(keys, seeds, job=None):
+    """All pairs of a key and a seed, in order; or only the one with the number `job`, from 0 on."""
+    pairs = list(product(keys, range(whole(seeds, "--seeds", 1))))
+    return pairs if job is None else [pairs[whole(job, "--job", 0, len(pairs) - 1)]]
 
 
 def _learners():
@@ -282,6 +290,9 @@ def main():
     able = list(_learners())
     parser.add_argument("systems", nargs="*", default=able, help=f"of {', '.join(able)}")
     parser.add_argument("--seeds", type=int, default=1, help="how many seeds, from 0 on")
+    parser.add_argument(
+        "--job", type=int, help="only one of these trainings, by its number, from 0 on"
+    )
     parser.add_argument("--epochs", type=int, help="instead of what the recipe says")
     parser.add_argument(
         "--precision", default="float32", help="a Keras policy, such as mixed_bfloat16"
@@ -291,13 +302,16 @@ def main():
         "--results", dest="folder", default=records.RESULTS, help="folder of records"
     )
     options = vars(parser.parse_args())
-    systems, seeds = options.pop("systems"), options.pop("seeds")
+    systems, seeds, job = (options.pop(name) for name in ("systems", "seeds", "job"))
     try:
         for key in systems:
             _learner(key)  # an unknown one is named before the first has taken hours
-        runs = product(systems, range(whole(seeds, "--seeds", 1)))
-        for key, seed in runs:
-            rows = reproduce(key, seed=seed, **options)["epochs"]
+        for key, seed in runs(systems, seeds, job):
+            try:
+                rows = reproduce(key, seed=seed, **options)["epochs"]
+            except InUse as taken:  # two that are started alike share the work
+                print(taken)
+                continue
             print(
                 f"{key}, seed {seed}: test accuracy {rows[-1]['test_accuracy']:.2%} after "
                 f"{len(rows)} epochs of {np.mean([row['seconds'] for row in rows]):.1f} s"
