@@ -191,6 +191,7 @@ class Chapter:
             needless.decompose()
         self.answers, self.folded, self.notes = [], [], []
         self.identify()
+        self.describe()
         self.link()
         self.title = self.text.h1.get_text()
         number = re.match(r"\d+", self.title)
@@ -218,6 +219,13 @@ class Chapter:
                 elif attribute == "xlink:href" and value.startswith("#"):
                     tag[attribute] = f"#{own}{value[1:]}"
         self.text["id"] = self.key
+
+    def describe(self):
+        """Let drawings say themselves what they show: the words of a frame are lost in a PDF."""
+        for figure in self.text.select(".cnn-figure[aria-label]:has(.cnn-panels svg)"):
+            drawing = figure.select_one(".cnn-panels svg")
+            del drawing["aria-hidden"], figure["role"]
+            drawing["role"], drawing["aria-label"] = "img", figure.attrs.pop("aria-label")
 
     def link(self):
         """Let links lead to where their targets are in the book."""

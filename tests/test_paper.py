@@ -91,7 +91,10 @@ def test_links_lead_somewhere(pdf):
 
 def test_every_figure_is_there_with_its_words_and_number(text):
     drawn = [one for name in ON_PAPER for one in page(name).select("article .cnn-figure")]
-    there = [one["aria-label"] for one in text.select(".cnn-figure")]
+    there = [
+        one["aria-label"]
+        for one in text.select(".cnn-figure[aria-label], .cnn-figure svg[aria-label]")
+    ]
     assert len(drawn) > 70 and sorted(there) == sorted(one["aria-label"] for one in drawn)
     wanted = [
         one.get_text()
@@ -101,6 +104,31 @@ def test_every_figure_is_there_with_its_words_and_number(text):
     assert sorted(one.get_text() for one in text.select("figcaption .caption-number")) == sorted(
         wanted
     )
+
+
+def test_pictures_are_read_aloud(pdf):
+    """What is a figure to the PDF has its words, or is made of tables."""
+    known = {True: 0, False: 0}
+
+    def below(part):
+        kids = part.get("/K", [])
+        kids = kids if isinstance(kids, pikepdf.Array) else [kids]
+        return [kid for kid in kids if isinstance(kid, pikepdf.Dictionary)]
+
+    def told(part):
+        kind, words = str(part.get("/S", "")), str(part.get("/Alt", ""))
+        return (
+            kind == "/Table" or (kind == "/Figure" and words != "") or any(map(told, below(part)))
+        )
+
+    waiting = [pdf.Root.StructTreeRoot]
+    while waiting:
+        part = waiting.pop()
+        if str(part.get("/S", "")) == "/Figure":
+            known[told(part)] += 1
+        else:
+            waiting += below(part)
+    assert known[True] > 100 and known[False] == 0
 
 
 def test_nothing_is_raw_dead_or_from_elsewhere(text):

@@ -237,7 +237,7 @@ def test_workflows_check_publish_and_look_ahead():
         for name, flow in found.items()
     }
     assert runs == {
-        "check": [".ci/run", "make book"],
+        "check": [".ci/run", "make book pdf slides"],
         "links": ["make links"],
         "newest": ["make newest"],
     }
