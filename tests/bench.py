@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 
 import browser
+import cnnlab  # noqa: F401 - before Keras: it sets what TensorFlow reads when it starts
 import firefox
 import keras
 import nbformat

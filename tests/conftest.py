@@ -4,10 +4,9 @@ import os
 import time
 
 import browser
+import cnnlab  # noqa: F401 - before Keras: it sets what TensorFlow reads when it starts
 import pytest
 from hypothesis import settings
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 MINUTES = "course/minutes"
 

@@ -267,7 +267,7 @@ def test_outside_of_the_book_links_lead_to_the_site_or_are_words(tmp_path, monke
     assert (
         json.loads(outside)
         and "](../" not in outside
-        and "You need chapter 5, chapter 6" in outside
+        and "You need chapter 4, chapter 5" in outside
     )
     monkeypatch.setattr(masters, "site", lambda: "https://example.org/cnn/")
     outside = masters.release(master, tmp_path).read_text(encoding="utf-8")
