@@ -177,7 +177,11 @@ def test_a_cell_is_edited_run_stopped_and_reset(visit):
     page.output(cell).locator("pre:has-text('again')").wait_for()
     page.editor(cell).locator("button:has-text('stop')").click()
     assert page.finished(cell).startswith("Stopped.")
-    assert page.tab.workers == []  # nothing goes on in the background
+    for _ in range(100):  # nothing goes on in the background
+        if not page.tab.workers:
+            break
+        page.tab.wait_for_timeout(100)
+    assert page.tab.workers == []
     page.editor(cell).locator("button:has-text('reset')").click()
     assert page.editor(cell).locator("textarea").input_value() == text
     assert page.run(cell) == "Done."
