@@ -161,8 +161,8 @@ STEPS = 25  # of training in a turn
 def racing():
     """Our recipes beside trainings of the sources, and beside Keras's example of a small network.
 
-    A step of each is timed in turns; how many steps a training has stands in its recipe, and how
-    much it reads in the records.
+    So many steps of each are timed in turns; how many a training has stands in its recipe, and how
+    much it reads in the records. XLA is left off, as in `reproduce`.
     """
     print("\nWhole trainings, by the time of a step. Ours: mean accuracy of the records")
     for name, rival, best, most in RACES:
@@ -198,15 +198,15 @@ def noise(count, shape):
 
 
 def ours_trains(recipe, shape):
-    """A function that trains a recipe's network for a step."""
+    """A function that trains a recipe's network for `STEPS` steps."""
     x, y = noise(STEPS * recipe.batch_size, shape)
     trainer = recipes.Trainer(recipe, x, 0, device_at("float32"))
 
-    def step():
+    def train():
         shown, order = recipes.seen(recipe, x, 0, 0)
         trainer.run(shown, y, order.reshape(STEPS, -1), recipes.rates(recipe, STEPS)).numpy()
 
-    return step
+    return train
 
 
 def theirs_trains(system, shape):
@@ -233,7 +233,9 @@ def example_trains(shape):
 
 def fitting(model, optimizer, x, y):
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(optimizer, loss, metrics=["accuracy"], steps_per_execution=STEPS)
+    model.compile(
+        optimizer, loss, metrics=["accuracy"], steps_per_execution=STEPS, jit_compile=False
+    )
     batch = len(x) // STEPS
     return lambda: model.fit(x, y, batch_size=batch, shuffle=False, verbose=0)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 from PIL import Image
+from scipy.stats import binom
 from website import errata, home
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -312,3 +313,13 @@ def test_errata_name_who_found_them_and_come_newest_first():
 def test_a_mistake_in_the_list_is_told_in_words(text, words):
     with pytest.raises(ValueError, match=re.escape(words)):
         errata.read(text)
+
+
+def test_what_pages_say_of_luck():
+    """Chances in words, on pages that run no code."""
+    assert "every seventh has five or fewer of ten" in read("book/predictions.md")
+    assert round(1 / binom.cdf(5, 10, 0.7)) == 7
+    master = read("lessons_src/assignments/04-a-lenet-of-your-own.md")
+    assert "95 % of many digits hardly ever falls below 93 % of 1,000" in master
+    assert "one that reads 93.5 % often does" in master
+    assert binom.cdf(929, 1000, 0.95) < 0.01 and binom.cdf(929, 1000, 0.935) > 0.2

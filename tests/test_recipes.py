@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -85,6 +85,18 @@ def test_a_recipe_without_a_part_differs_in_that_alone(key):
     assert left_out >= 4
 
 
+@pytest.mark.parametrize("key", RECIPES)
+def test_records_were_made_by_the_recipe_as_it_is(key):
+    recipe = RECIPES[key]
+    model = recipes.network(recipe, (28, 28, 1) if recipe.data == "mnist" else (32, 32, 3))
+    convolutions = [layer for layer in model.layers if "conv" in layer.name]
+    assert len(convolutions) == bool(recipe.first) + len(recipe.channels) * (1 + recipe.deep)
+    for run in records(key):
+        assert run["recipe"] == json.loads(json.dumps(asdict(recipe)))
+        assert run["parameters"] == model.count_params()
+        assert len(run["epochs"]) == recipe.epochs and run["precision"] == "float32"
+
+
 def test_what_cannot_be_trained_is_said():
     with pytest.raises(ValueError, match=r"'mnist' is no recipe. There are: mnist-quick"):
         train("mnist")
@@ -152,7 +164,7 @@ def test_the_example_for_kubernetes_names_each_worker():
 # In float64: in float32 rounding grows, step by step.
 STEPS = """
 import json, sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 import numpy as np
 from cnnlab import recipes
