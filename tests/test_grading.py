@@ -4,6 +4,7 @@ import ast
 import contextlib
 import csv
 import json
+import mmap
 import os
 import re
 import shutil
@@ -2710,6 +2711,16 @@ def test_no_file_is_too_much_to_read(small, tmp_path):
             name,
             done,
         )
+
+
+def test_what_the_grading_itself_holds_is_nobodys_fault(small, tmp_path):
+    """It was started by something large: a notebook's Python, a test run with TensorFlow."""
+    hand_in(tmp_path / "in", "ann", filled(small))
+    found = submissions.find(tmp_path / "in")
+    with mmap.mmap(-1, 12 << 30, mmap.MAP_PRIVATE, mmap.PROT_READ):  # addresses, no memory
+        limits = sandbox.Limits()
+        [one] = grading.grade_all(found, small, tmp_path / "out", "bubblewrap", limits, 1)
+    assert (one.status, one.points) == ("graded", small.points | {"why": None}), one
 
 
 def test_no_name_on_moodle_takes_the_number_of_somebody_else(tmp_path):

@@ -233,7 +233,8 @@ def test_an_assignment_is_done_in_the_page_and_earns_every_point(visit, tmp_path
     with room.Room(sandbox.choose(), sandbox.Limits()) as tests:
         result = grading.grade(one, master, tests)
     by_hand = {masters.label(cell) for cell in master.notebook.cells if masters.by_hand(cell)}
-    assert {q for q, points in result.points.items() if points != master.points[q]} == by_hand
+    lost = {q for q, points in result.points.items() if points != master.points[q]}
+    assert lost == by_hand, (result.status, result.notes, result.messages)
 
 
 def test_a_wrong_answer_and_what_rests_on_it_are_told_apart(visit):

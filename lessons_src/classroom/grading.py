@@ -9,7 +9,6 @@ import multiprocessing
 import multiprocessing.connection
 import os
 import re
-import resource
 import signal
 import tempfile
 import time
@@ -586,8 +585,7 @@ def _work(jobs, kind, limits, master, others, scratch):
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sandbox.die_with_parent()
     tempfile.tempdir = scratch
-    _, most = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, most))  # an answer may be an endless text
+    sandbox.limit(MEMORY)  # an answer may be an endless text
     with Room(kind, limits, tempfile.mkdtemp()) as room:
         while True:
             one = jobs.recv()

@@ -6,8 +6,10 @@ the files readable; and none at all, only on request.
 
 import contextlib
 import ctypes
+import math
 import os
 import queue
+import resource
 import shutil
 import signal
 import subprocess
@@ -83,6 +85,17 @@ def die_with_parent():
     """Let the system end this process when the one that started it ends, however that ends."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
+def limit(memory, seconds=math.inf):
+    """Let this process take at most so many bytes of memory, more than it has now, and so many
+    seconds of a core in all; less where the system allows less."""
+    more = psutil.Process().memory_info().vms + memory  # the system counts what it has, too
+    for what, most in ((resource.RLIMIT_AS, more), (resource.RLIMIT_CPU, seconds)):
+        _, hard = resource.getrlimit(what)
+        most = min(most, hard if hard != resource.RLIM_INFINITY else math.inf)
+        if most != math.inf:
+            resource.setrlimit(what, (most, hard))
 
 
 @cache

@@ -10,7 +10,6 @@ import io
 import json
 import multiprocessing
 import re
-import resource
 import signal
 import unicodedata
 import zipfile
@@ -25,7 +24,7 @@ import nbformat
 from nbgrader.utils import is_grade, is_locked, is_solution
 
 from .masters import by_hand, is_test, label, makes, parsed, visible
-from .sandbox import die_with_parent
+from .sandbox import die_with_parent, limit
 
 # A file's own name comes last, and may be anything; a folder's first part is the student's own.
 MOODLE = re.compile(r"(?P<name>.+?)_(?P<id>\d+)_assignsubmission_(?:file|onlinetext)_?(?P<file>.*)")
@@ -279,9 +278,7 @@ def _apart(work, path):
 def _limit():
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one that asked
     die_with_parent()
-    for what, most in ((resource.RLIMIT_AS, READING), (resource.RLIMIT_CPU, READING_SECONDS)):
-        most = min(most, hard) if (hard := resource.getrlimit(what)[1]) >= 0 else most
-        resource.setrlimit(what, (most, hard))
+    limit(READING, READING_SECONDS)
 
 
 def _contents(path):
