@@ -154,6 +154,7 @@ RACES = (
     ("mnist-quick", "S14", "best_test_accuracy_epoch", 53 / 40),
     ("mnist-best", "S14", "best_test_accuracy_epoch", 10),
     ("cifar10-quick", "S8", "best_validation_accuracy_epoch", 85 / 25),
+    ("cifar10-best", "S8", "best_validation_accuracy_epoch", 16),
 )
 STEPS = 25  # of training in a turn
 

@@ -1,7 +1,7 @@
 // Downhill on the loss of a line through points: gradient descent, momentum and Adam, as in chapter 6.
 "use strict";
 {
-  // Chapter 6: eight weights on a spring (kg), and how long the spring is (cm), badly measured.
+  // Chapter 6: eight loads on a spring (kg), and how long the spring is (cm), badly measured.
   const X = [0.5, 1, 1.5, 2, 2.5, 3, 3.5, 4];
   const Y = [6.12573, 6.867895, 8.640423, 9.1049, 9.464331, 11.361595, 13.304, 13.947081];
 
