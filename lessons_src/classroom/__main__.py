@@ -63,7 +63,7 @@ def grade(options):
     master = replace(master, cohort=cohort)
     kind = sandbox.choose(options.unsafe)
     jobs = options.jobs or sandbox.CORES
-    limits = sandbox.Limits(cell=options.cell_seconds, threads=max(1, sandbox.CORES // jobs))
+    limits = sandbox.Limits(cell=options.cell_seconds)
     handed_in = sum(one.lms != submissions.MISSING for one in found)
     varies = "@CLASS@" in master.path.read_text(encoding="utf-8")
     whose = f", class {master.cohort}" if varies else ""

@@ -17,8 +17,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from cnnlab.files import written_whole
-from nbformat.v4 import new_output
-from nbgrader.utils import determine_grade, is_locked, is_solution
+from nbgrader.utils import is_locked, is_solution
 
 from . import sandbox, submissions
 from .masters import (
@@ -199,15 +198,13 @@ class SubmissionGrader:
             self.note(f"{name} ends with {reply.name}: {clean(reply.text)}".rstrip(": "))
 
     def read_answer(self, cell):
-        points, _ = determine_grade(cell)  # 0 if nothing was written, else None
-        points = points if cell.source.strip() else 0.0
-        name = question(cell)
-        self.result.points[name] = None if points is None else 0.0
+        name, wordless = question(cell), cell.metadata.unchanged or not cell.source.strip()
+        self.result.points[name] = 0.0 if wordless else None
         more = len(cell.source) - SHOWN
         end = f"\n[… {more} more characters stand in the notebook]" if more > 0 else ""
-        self.result.answers[name] = cell.source[:SHOWN] + end if points is None else ""
+        self.result.answers[name] = "" if wordless else cell.source[:SHOWN] + end
         self.result.pictures[name] = cell.metadata.get("pictures", [])
-        if points is not None:
+        if wordless:
             self.result.messages[name] = UNANSWERED
 
     def verdict(self, cell):
@@ -223,6 +220,9 @@ class SubmissionGrader:
         stands on no wrong one."""
         mine = [self.cells[number].source for number in self.mine()]
         used = set().union(*map(uses, [cell.source, *mine]))
+        for one in reversed(self.cells[: self.number]):  # and what that stands on
+            if one.metadata.owner == "student" and makes(one.source) & used:
+                used |= uses(one.source)
         if not any(makes(right) & used for right in self.wrong.values()):
             return None
         wrong = ", ".join(self.wrong)
@@ -243,25 +243,14 @@ class SubmissionGrader:
             else:
                 self.wrong[name] = self.master.model_answer(name)
         passed = verdict["passed"]
-        cell.outputs, text = [], clean(verdict["text"])
-        if not passed:
-            cell.outputs = [new_output("error", ename="x", evalue="", traceback=[])]
-        elif verdict["value"] is not None:  # nbgrader's partial credit
-            text = repr(verdict["value"])
-            cell.outputs = [new_output("execute_result", {"text/plain": text})]
-        try:
-            points, _ = determine_grade(cell)
-        except ValueError:  # more than there are
-            points = 0.0
-        self.result.points[name] = points
+        self.result.points[name] = most if passed else 0.0
+        text = clean(verdict["text"]) or "A test failed."
         if verdict["late"]:
             self.result.look = True
             text = f"The test ran longer than {self.most:g} s and was stopped."
-        elif not passed:
-            text = text or "A test failed."
-        if points < most and self.unanswered:
+        if self.unanswered:
             text = UNANSWERED
-        if text and points < most:
+        if not passed:
             self.result.tests[name] = assert_name(cell, verdict)
             answer = "\n\n".join(one.source for one in self.answer(cell))
             self.result.answers[name] = answer[:SHOWN]
@@ -283,6 +272,9 @@ class SubmissionGrader:
         seconds = self.left(2 * self.most)
         given, _ = self.ask(seconds, "owners", cell.source, others, self.most)
         typed, owners = given or ("", [])
+        if given is None:
+            self.result.look = True
+            self.note(f"{name} could not be tried with the numbers of others")
         if typed in owners:  # a slip in the name explains it
             self.result.look = True
             self.result.notes.append(
@@ -307,7 +299,7 @@ def without_module(source, module):
     """A cell without its lines for a module: imports, what uses them at once, Jupyter's own."""
     lines, lost = MAGIC.sub("", source).split("\n"), set()
     for node in parsed(source).body:
-        text = ast.unparse(node)
+        text = "\n".join(lines[node.lineno - 1 : node.end_lineno])
         if isinstance(node, (ast.Import, ast.ImportFrom)) and module in asks_for(text):
             whole = isinstance(node, ast.ImportFrom)
             names = [a for a in node.names if whole or a.name.split(".")[0] == module]
@@ -339,21 +331,19 @@ def hide(text, master):
 
 def assert_name(cell, verdict):
     """Which test of a cell failed: `visible 1`, `hidden 2`, or the error that stopped it."""
-    number = verdict.get("number")
-    if number is None:
-        return verdict["name"] or "stopped"
-    return list(asserts(cell.source))[number - 1]
+    line = verdict.get("number") or 0
+    found = (name for name, node in asserts(cell.source) if node.lineno <= line <= node.end_lineno)
+    return next(found, verdict["name"] or "stopped")
 
 
 def asserts(source):
-    """{name: code} of the tests in a cell, in their order: `visible 1`, `hidden 1`, …"""
-    kinds, found, count = [kind for _, kind in split(source)], {}, Counter()
+    """(name, node) of the tests in a cell, in their order: `visible 1`, `hidden 1`, …"""
+    kinds, count = [kind for _, kind in split(source)], Counter()
     nodes = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Assert)]
     for node in sorted(nodes, key=lambda node: node.lineno):
         kind = "hidden" if kinds[node.lineno - 1] else "visible"
         count[kind] += 1
-        found[f"{kind} {count[kind]}"] = ast.get_source_segment(source, node)
-    return found
+        yield f"{kind} {count[kind]}", node
 
 
 def grade(submission, master, room, others=()):
@@ -373,9 +363,8 @@ def grade(submission, master, room, others=()):
         several = sum(file.suffix.lower() == ".ipynb" for file in submission.files)
         if several > 1:
             notes.append(f"{several} notebooks were handed in; {path.name} was graded.")
-        foreign = submissions.foreign(path, master.template) and any(
-            c.source for c in notebook.cells
-        )
+        ours, *_ = submissions.likeness(path, master.template)
+        foreign = not ours and any(c.source for c in notebook.cells)
         if foreign:
             notes.append("It lacks most of this assignment's cells: is it that of another one?")
         result.look = cohort != master.cohort or several > 1 or foreign

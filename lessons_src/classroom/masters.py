@@ -36,7 +36,7 @@ CLASS = 200  # students: personal questions have at least so many variants …
 FEW = "few-variants"  # … unless the cell that makes them has this tag
 COHORT = re.compile(r"[^\"'{}\\\x00-\x1f]{1,60}")  # it stands in a string of the tests' code
 LONGEST = 1_000_000  # characters of a cell that is looked into
-MAGIC = re.compile(r"^[ \t]*[%!](?!%).*$", re.M)  # a line of Jupyter's own, not of Python
+MAGIC = re.compile(r"^[ \t]*[%!].*$", re.M)  # a line of Jupyter's own, not of Python
 ENVIRONMENT = {**check.LIKE_GRADING, "PYTHONWARNINGS": "ignore", check.RUNNING: "1"}
 
 
@@ -109,7 +109,9 @@ def asks_for(source):
         elif isinstance(node, ast.ImportFrom):
             found.add(node.module or "")
         elif isinstance(node, ast.Call):
-            found |= {a.value for a in node.args if isinstance(a, ast.Constant)}
+            called = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            if called in ("import_module", "__import__"):
+                found |= {a.value for a in node.args if isinstance(a, ast.Constant)}
     return {name.split(".")[0] for name in found if isinstance(name, str)}
 
 
@@ -157,26 +159,22 @@ class Master:
 
     @property
     def title(self):
-        return re.search(r"^# (.+)$", self.notebook.cells[0].source, re.M)[1]
+        found = re.search(r"^# (.+)$", self.notebook.cells[0].source, re.M)
+        return found[1] if found else self.name
 
     @cached_property
     def template(self):
         """The notebook to grade by: solutions out, hidden tests in."""
         return _convert(
             self.notebook,
-            *(nbg.CheckCellMetadata, nbg.LockCells, nbg.ClearSolutions, nbg.ClearOutput),
-            nbg.ComputeChecksums,
+            *(nbg.CheckCellMetadata, nbg.LockCells, nbg.ClearSolutions, nbg.ComputeChecksums),
         )
 
     @cached_property
     def student_copy(self):
         """What students get. *Run all* goes on after an answer that is not there yet, or wrong; it
         stops only where something is given that all the rest needs."""
-        notebook = _convert(
-            self.template,
-            *(nbg.ClearHiddenTests, nbg.ClearMarkScheme, nbg.ComputeChecksums),
-            nbg.CheckCellMetadata,
-        )
+        notebook = _convert(self.template, nbg.ClearHiddenTests, nbg.ComputeChecksums)
         for cell in notebook.cells:
             if cell.cell_type == "code" and label(cell) not in self.needed:
                 cell.metadata.tags = [*cell.metadata.get("tags", []), "raises-exception"]
@@ -322,7 +320,6 @@ def leaks(master, notebook):
     lines = {line.strip() for line in text.splitlines()}
     found = sorted(s for s in master.secrets if s in lines or (len(s) >= 20 and s in text))
     found += [match[0] for match in MARK.finditer(text)]
-    found += ["an output" for cell in notebook.cells if cell.get("outputs")]
     return found
 
 

@@ -60,16 +60,6 @@ def from_text(text):
     return notebook
 
 
-def without_outputs(text):
-    """The text of an .ipynb file, as if none of its cells had been run."""
-    notebook = nbformat.reads(text, as_version=4)
-    notebook.metadata.pop("cnnlab", None)  # what the outputs were made from
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            cell.outputs, cell.execution_count = [], None
-    return nbformat.writes(notebook) + "\n"
-
-
 def alone(text, site=""):
     """The text of an assignment's .ipynb file for use outside of the book: its links lead to the
     site, if that has an address; else their words are left."""

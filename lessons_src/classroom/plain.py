@@ -12,7 +12,7 @@ from pathlib import Path
 
 import nbformat
 
-from .notebooks import alone, fetching, without_outputs
+from .notebooks import alone, fetching
 
 BIBLIOGRAPHY, REFERENCES = "references.bib", "references.md"
 LIST = re.compile(r"```\{bibliography\}\n.*?```", re.DOTALL)
@@ -52,7 +52,8 @@ def for_jupyter(path, book, *, course=None, lone=False, site=""):
     ways = Ways(path, Path(book), lone, site.rstrip("/"))
     if path.suffix == ".md":
         return ways.prepared(text)
-    notebook = nbformat.reads(without_outputs(text), as_version=4)
+    notebook = nbformat.reads(text, as_version=4)
+    notebook.metadata.pop("cnnlab", None)  # what the outputs were made from
     cells = laid_out(notebook.cells)
     needs = any(USES.search(cell.source) for cell in cells if cell.cell_type == "code")
     notebook.cells = fetching(cells, course if needs else None)
@@ -61,6 +62,8 @@ def for_jupyter(path, book, *, course=None, lone=False, site=""):
             cell.source = ways.prepared(cell.source)
         else:
             cell.source = ways.computed(cell.source)
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
     return nbformat.writes(notebook) + "\n"
 
 

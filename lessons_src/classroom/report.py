@@ -1,5 +1,6 @@
 """What comes out: tables, upload files for Moodle and Canvas, feedback pages, statistics."""
 
+import ast
 import csv
 import hashlib
 import io
@@ -348,10 +349,12 @@ class GradeBook:
             if r.lms == "moodle":
                 moodle[f"{r.name}_{r.lms_id}_assignsubmission_file_/feedback.html"] = pages[r.key]
             path = self.files.get(r.key)
-            if path and submissions.CANVAS.fullmatch(path.name):
+            around = path and submissions.on_disk(path)
+            if path and submissions.CANVAS.fullmatch(around.name):
                 text = Markup("<h1>{}</h1>").format(self.master.title) + self.feedback(r)
                 cell = new_markdown_cell(" ".join(text.split()), id="feedback")
-                name = os.fsencode(path.name).decode("utf-8", "replace")
+                name = around.name if around == path else f"{around.stem}.ipynb"
+                name = os.fsencode(name).decode("utf-8", "replace")
                 canvas[name] = nbformat.writes(new_notebook(cells=[cell]))
         return {"moodle-feedback.zip": moodle, "canvas-feedback.zip": canvas}
 
@@ -360,7 +363,8 @@ class GradeBook:
         path = self.files.get(result.key)
         if path is None:
             return result.student
-        place = quote(os.fsencode(os.path.relpath(path, self.folder)))
+        place = os.path.relpath(submissions.on_disk(path), self.folder)
+        place = quote(os.fsencode(place))
         return Markup('<a href="{}">{}</a>').format(place, result.student or path.name)
 
     def histogram(self):
@@ -372,13 +376,14 @@ class GradeBook:
 
     def tested(self, cell):
         """What became of each test of a question, and {(test, message, answer): who failed}."""
-        name, tests = question(cell), asserts(cell.source)
+        name, tests = question(cell), dict(asserts(cell.source))
         failed = [r for r in self.results if name in r.tests]
         first = Counter(r.tests[name] for r in failed)
         passed = sum(r.points.get(name) == self.master.points[name] for r in self.results)
         passed += sum(first[test] for test in tests)
         rows, answers = [], defaultdict(list)
-        for test, code in tests.items():
+        for test, node in tests.items():
+            code = ast.get_source_segment(cell.source, node)
             passed -= first[test]
             rows.append([test, passed, first[test], Markup("<code>{}</code>").format(code)])
         rows += [[error, "", first[error], ""] for error in sorted(first.keys() - tests.keys())]
@@ -458,7 +463,11 @@ def all_together(folder):
     for path in sorted(folder.glob("*/grades.csv")):
         if path.with_name("results").is_dir():
             rows = submissions.read_table(path)
-            totals[path.parent.name] = {row["student"]: row.get("total") or "" for row in rows}
+            one = totals[path.parent.name] = {}
+            for row in rows:
+                who = row["student"]
+                who = f"{who} ({row['submission']})" if who in one else who  # two of one name
+                one[who] = row.get("total") or ""
     table = [["student", *totals, "sum"]]
     for student in sorted(set().union(*totals.values())):
         points = [one.get(student, "") for one in totals.values()]

@@ -24,8 +24,8 @@ import cnnlab
 import psutil
 import zmq
 from cnnlab import check
+from filelock import FileLock, Timeout
 from jupyter_client import BlockingKernelClient
-from jupyter_client.connect import write_connection_file
 
 from .masters import ENVIRONMENT
 
@@ -45,6 +45,7 @@ LARGEST = 10 << 20  # bytes of a reply
 # What comes of reading a reply that was forged.
 SPOILT = AttributeError, KeyError, MemoryError, RecursionError, TypeError, ValueError
 WATCHED = 0.5  # seconds from one look at what it takes to the next
+HELD = []  # locks of folders
 PATIENCE = 10  # seconds until somebody who was interrupted must have ended
 
 
@@ -56,7 +57,6 @@ class Limits:
     total: float = check.NOTEBOOK  # seconds
     memory: int = 8 << 30  # bytes
     file: int = 1 << 30  # bytes that it may write
-    threads: int = 1
 
 
 _ALONE = ("bwrap", "--unshare-all")
@@ -161,13 +161,13 @@ def wrap(kind, limits, folder, sees=()):
     return [*command, "--bind", folder, folder, "--remount-ro", "/dev", "--remount-ro", "/"]
 
 
-def environment(kind, limits, folder, student):
+def environment(kind, folder, student):
     """What the interpreter is told. Nothing of this process's own environment goes in."""
     home = "/w" if kind == "bubblewrap" else folder
     threads = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"]
     return {
         **ENVIRONMENT,
-        **dict.fromkeys(threads, str(limits.threads)),
+        **dict.fromkeys(threads, "1"),
         "TF_NUM_INTEROP_THREADS": "1",
         "HOME": home,
         "PATH": f"{sys.prefix}/bin:/usr/local/bin:/usr/bin:/bin",
@@ -193,15 +193,17 @@ class Reply:
 def scratch():
     """A new folder for temporary things, with a short path: sockets lie in it.
 
-    Those that killed runs left behind are removed.
+    Those that killed runs left behind are removed: nobody holds their lock any more.
     """
     place = Path(tempfile.gettempdir())
     place = Path("/tmp") if len(str(place)) > LONG_PATH else place
-    for old in place.glob("grade-*-*"):
-        number = old.name.split("-")[1]
-        if number.isdigit() and not psutil.pid_exists(int(number)):
-            remove(old)
-    return tempfile.mkdtemp(prefix=f"grade-{os.getpid()}-", dir=place)
+    for lock in place.glob("cnnlab-*/.lock"):
+        with contextlib.suppress(Timeout, OSError), FileLock(lock, timeout=0):
+            remove(lock.parent)
+    folder = tempfile.mkdtemp(prefix="cnnlab-", dir=place)
+    HELD.append(FileLock(f"{folder}/.lock"))  # until this process and its workers end
+    HELD[-1].acquire()
+    return folder
 
 
 def remove(folder):
@@ -269,22 +271,16 @@ class Interpreter:
         fonts.mkdir()
         for path in font_caches():
             shutil.copy(path, fonts)
-        ports = dict.fromkeys(["shell", "iopub", "stdin", "hb", "control"])
-        ports = {f"{name}_port": number for number, name in enumerate(ports, 1)}
-        file, _ = write_connection_file(
-            f"{self.folder}/kernel.json",
-            **ports,
-            ip=f"{self.folder}/socket",
-            transport="ipc",
-            key=os.urandom(16).hex().encode(),
-        )
+        file = f"{self.folder}/kernel.json"
+        self.client = BlockingKernelClient(transport="ipc", connection_file=file)
+        self.client.write_connection_file()
         self.process = subprocess.Popen(
             [
                 *wrap(self.kind, self.limits, self.folder, self.sees),
                 *(sys.executable, "-m", "ipykernel_launcher", "-f", file),
                 "--HistoryManager.enabled=False",
             ],
-            env=environment(self.kind, self.limits, self.folder, self.student),
+            env=environment(self.kind, self.folder, self.student),
             cwd=self.folder,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -292,8 +288,6 @@ class Interpreter:
             start_new_session=True,
             preexec_fn=die_with_parent,
         )
-        self.client = BlockingKernelClient(connection_file=file)
-        self.client.load_connection_file()
         # A longer reply is thrown away, and few wait in line: they would lie in our own memory.
         self.client.context.setsockopt(zmq.MAXMSGSIZE, LARGEST)
         self.client.context.setsockopt(zmq.RCVHWM, 4)
@@ -322,8 +316,8 @@ class Interpreter:
                             held[known.st_dev, known.st_ino] = 512 * known.st_blocks
         if self.kind == "bubblewrap":
             for place in WRITABLE:
-                with contextlib.suppress(OSError):
-                    there = os.statvfs(f"/proc/{processes[-1].pid}/root{place}")
+                with contextlib.suppress(OSError, psutil.Error):
+                    there = os.statvfs(f"/proc/{self._python().pid}/root{place}")
                     held[place] = (there.f_blocks - there.f_bfree) * there.f_frsize
                     held[place] += (there.f_files - there.f_ffree) << 10  # what a file's name takes
         return sum(held.values())

@@ -35,6 +35,7 @@ CANVAS = re.compile(
 )
 NUMBERS = re.compile(r"\b(id|number|no|nr|lms|moodle|canvas|sis)\b", re.I)  # columns of a list
 NUMBERED = re.compile(r"(?:-(\d+)| \((\d+)\))?\.ipynb$")  # Canvas and browsers number new versions
+GROUP = re.compile(r"\d|\b\w$|\b(group|gruppe|team)\b", re.I)  # stands before a member's name
 CHECKPOINTS = ".ipynb_checkpoints"
 # What a spreadsheet takes for a formula, a number, a date or a truth value, and writes otherwise.
 CHANGED = r"[\W\d]|(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\W*\d|(?:true|false)$"
@@ -114,6 +115,10 @@ def find(folder, roster=None, say=lambda text: None):
     if ignored:
         say(f"Not notebooks, and left out: {', '.join(ignored)}.")
     submissions = list(found.values())
+    keys = Counter(one.key for one in submissions)
+    for one in submissions:
+        if keys[one.key] > 1:  # a name that only looks like one of Canvas's
+            one.lms, one.lms_id = "plain", ""
     if not submissions:
         raise Unreadable(f"There is no notebook in {folder}.")
     if roster:
@@ -192,7 +197,7 @@ def read_table(path):
     lines = text.splitlines(keepends=True)
     for number, line in enumerate(lines[:5]):  # there may be a title above
         file = io.StringIO("".join(lines[number:]), newline="")
-        head, *rows = csv.reader(file, delimiter=max(",;\t", key=line.count)) or [[]]
+        head, *rows = csv.reader(file, delimiter=max(",;\t", key=line.count))
         head = [cell.strip() for cell in head]
         if "student" in [cell.lower() for cell in head]:
             head = ["student" if cell.lower() == "student" else cell for cell in head]
@@ -214,8 +219,7 @@ def unquoted(text):
 
 def plain(text):
     """A name without what systems change in it."""
-    text = unicodedata.normalize("NFC", text).strip().casefold()
-    return text.removeprefix("participant ")  # so in Moodle's own tables
+    return unicodedata.normalize("NFC", text).strip().casefold()
 
 
 def enrol(submissions, roster, say):
@@ -228,11 +232,13 @@ def enrol(submissions, roster, say):
                 if text:
                     names[plain(text)].add(row["student"])
                 if text and NUMBERS.search(heading):
-                    numbers[plain(text)].add(row["student"])
+                    number = plain(text).removeprefix("participant ")  # so in Moodle's own tables
+                    numbers[number].add(row["student"])
     strangers, result = [], {}
     for one in submissions:
         team, _, rest = one.name.partition("-")  # Moodle: Group A-Ann Lee, but not Anne-Marie
-        whole = names[plain(one.name)] or (names[plain(rest)] if re.search(r"\W|\d", team) else ())
+        member = " " in rest.strip() and GROUP.search(team)  # with a whole name
+        whole = names[plain(one.name)] or (names[plain(rest)] if member else ())
         students = [set(s) for s in (whole, numbers[plain(one.lms_id)] if one.lms_id else ()) if s]
         students = [set.intersection(*students)] if students else []
         if not students or len(students[0]) != 1:  # nobody, or the number is another's
@@ -243,6 +249,7 @@ def enrol(submissions, roster, say):
         first = result.setdefault(one.student, one)
         if first is not one:  # one on Canvas, one by mail
             first.files += one.files
+            first.notes += one.notes
             if one.lms_id:
                 first.name, first.lms, first.lms_id = one.name, one.lms, one.lms_id
     if strangers:
@@ -355,21 +362,17 @@ def _json(path):
 
 
 def likeness(path, template):
-    """(how many of the assignment's cells a notebook has, how many answers are filled in)"""
+    """(has a notebook half of the assignment's cells, how many of its answers are filled in, how
+    many of the cells it has)"""
     try:
         cells = read(path).cells
     except Unreadable:
-        return 0, 0
+        return False, 0, 0
     names, texts = {label(cell) for cell in cells}, {squeeze(cell.source) for cell in cells}
     wanted = [cell for cell in template.cells if label(cell)]
     there = sum(label(cell) in names or squeeze(cell.source) in texts for cell in wanted)
     empty = sum(squeeze(cell.source) in texts for cell in wanted if is_solution(cell))
-    return there, sum(map(is_solution, wanted)) - empty
-
-
-def foreign(path, template):
-    """Does a notebook lack most of the assignment's cells?"""
-    return likeness(path, template)[0] < sum(bool(label(cell)) for cell in template.cells) / 2
+    return 2 * there >= len(wanted), sum(map(is_solution, wanted)) - empty, there
 
 
 def choose(files, master):
@@ -380,10 +383,10 @@ def choose(files, master):
     def rank(path):
         version, canvas = NUMBERED.search(path.name), CANVAS.fullmatch(path.name)
         number = int(next(filter(None, version.groups()), 0)) if version else 0
-        there, filled = likeness(path, master.template)
+        ours, filled, there = likeness(path, master.template)
         upload = int(canvas["upload"]) if canvas else 0
         named = master.name in path.name
-        return not foreign(path, master.template), filled, number, upload, named, there, path.name
+        return ours, filled, number, upload, named, there, path.name
 
     return files[0] if len(files) == 1 else max(files, key=rank, default=None)
 
@@ -398,7 +401,7 @@ def which(submissions, masters):
         for one in submissions[:20]:
             for path in filter(is_notebook, one.files):
                 for master in masters.values():
-                    votes[master.name] += likeness(path, master.template)[0]
+                    votes[master.name] += likeness(path, master.template)[2]
     best = votes.most_common(2)
     if not best or best[0][1] == 0 or (len(best) == 2 and best[0][1] == best[1][1]):
         raise Unreadable(
