@@ -164,7 +164,7 @@ def test_the_example_for_kubernetes_names_each_worker():
 # In float64: in float32 rounding grows, step by step.
 STEPS = """
 import json, sys
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 import numpy as np
 from cnnlab import recipes
