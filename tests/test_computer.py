@@ -121,3 +121,27 @@ def test_what_tensorflow_reads_at_its_start_is_set_and_can_be_chosen(name, usual
         command = [sys.executable, "-c", code]
         done = subprocess.run(command, env=env | given, capture_output=True, text=True, check=True)
         assert done.stdout.strip() == wanted
+
+
+COMPARED = """
+import sys
+sys.ps1 = ">>> "  # as in a notebook, where TensorFlow's warnings are printed
+import cnnlab, keras, numpy
+for _ in range(7):
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse", jit_compile=False)
+    model.fit(numpy.zeros((2, 2)), numpy.zeros(2), verbose=0)
+    model.predict(numpy.zeros((2, 2)), verbose=0)
+import tensorflow as tf
+for _ in range(5):
+    tf.function(lambda x: x)(1)
+tf.get_logger().warning("of something else")
+"""
+
+
+def test_who_compares_many_networks_is_not_warned_but_else_is():
+    done = subprocess.run([sys.executable, "-c", COMPARED], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    mine, other = done.stdout.splitlines()
+    assert "retracing" in mine and "<lambda>" in mine
+    assert other == "WARNING:tensorflow:of something else"

@@ -62,6 +62,15 @@ def test_every_cell_ran_in_order_without_error(source):
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda s: s.stem)
+def test_no_library_warns_and_no_output_holds_an_address(source):
+    """An address is another one the next time, so that the notebook would not repeat itself."""
+    for cell in notebook(source).cells:
+        for output in cell.get("outputs", []):
+            texts = [output.get("text", ""), output.get("data", {}).get("text/plain", "")]
+            assert not re.search(r"\b0x[0-9a-f]{6,}|^WARNING|Warning:", "\n".join(texts), re.M)
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda s: s.stem)
 def test_every_figure_has_a_caption_a_name_and_says_what_it_shows(source):
     figures = 0
     for cell in notebook(source).cells:

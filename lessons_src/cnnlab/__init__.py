@@ -7,10 +7,12 @@ that the lessons need (`data`, `shapes`, `figures`, `tables`, `pieces`; and, for
 `sketches`, `walks`, `graphs`, `reach` and `labelled`).
 
 Importing it loads nothing else. When somebody imports Keras or TensorFlow afterwards, their
-start-up log stays away: it goes to stderr at every log level, where a notebook shows it in red.
+start-up log stays away: it goes to stderr at every log level, where a notebook shows it in red. So
+does TensorFlow's warning that Keras compiles too often, which anybody gets who compares networks.
 """
 
 import importlib.util
+import logging
 import os
 import sys
 from contextlib import contextmanager
@@ -67,3 +69,12 @@ os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 if not {"keras", "tensorflow"} & set(sys.modules):
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.meta_path.insert(0, _QuietStart)
+
+
+def _not_keras_compiling(record):
+    """Each new network is compiled once, and TensorFlow takes five for one that is changed."""
+    said = str(record.msg)
+    return not ("triggered tf.function retracing" in said and "TensorFlowTrainer" in said)
+
+
+logging.getLogger("tensorflow").addFilter(_not_keras_compiling)
