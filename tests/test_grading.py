@@ -2585,6 +2585,70 @@ def test_a_convolution_without_a_bend_is_none(inside):
     assert CONVOLUTIONS[inside] in said and bool(CONVOLUTIONS[inside]) == bool(said)
 
 
+BRANCHES = """
+def build():
+    x = image = keras.Input((28, 28, 1))
+    {first}
+    a, b = (layers.Conv2D(4, k, padding="same", activation="{bend}")(x) for k in (3, 5))
+    x = layers.MaxPooling2D(4)(layers.Concatenate()([a, b]))
+    x = layers.Flatten()(layers.Conv2D(8, 3, activation="relu")(x))
+    return keras.Model(image, layers.Dense(10, activation={end})(x))
+"""
+DEEPER = 'x = layers.Conv2D(4, 3, activation="relu")(x)'
+
+
+@pytest.mark.parametrize(
+    ("first", "bend", "end", "says"),
+    [
+        ("", "relu", None, ""),
+        (DEEPER, "relu", None, ""),
+        (DEEPER.replace("relu", "linear"), "relu", None, "no bend between"),
+        ("", "relu", '"tanh"', "last layer has an activation"),
+        (DEEPER, "relu", '"log_softmax"', "last layer has an activation"),
+    ],
+)
+def test_branches_are_no_layers_one_behind_the_other(first, bend, end, says):
+    """Assignment 4: also, any activation at the end is found."""
+    code = BRANCHES.format(first=first, bend=bend, end=end)
+    said = said_by_test(MASTERS["04-a-lenet-of-your-own"], "build", {}, code)
+    assert says in said and bool(says) == bool(said)
+
+
+# (assignment, question, a part of the model answer, what stands there instead, what the test says)
+SLIPS = [
+    (1, "size", "(n + 2 * padding - k) // stride", "round((n + 2 * padding - k) / stride)",
+     "round down"),
+    (2, "wires", "np.full((height * width, down * across), -1)",
+     "-np.ones((height * width, down * across))", "whole numbers"),
+    (2, "tie", "return np.where(table >= 0, kernel.reshape(-1)[table], 0)",
+     "gone = table < 0; table[gone] = 0; m = kernel.reshape(-1)[table]; m[gone] = 0; return m",
+     "changes the table"),
+    (2, "kernel_of", "np.abs(weights[table < 0]).max(initial=0) >= 1e-6",
+     "(weights[table < 0] >= 1e-6).any()", "may be negative"),
+    (2, "kernel_of", "np.abs(weights[table < 0]).max(initial=0) >= 1e-6",
+     "not np.allclose(weights[table < 0], 0)", "by the line of 0.000001"),
+    (2, "kernel_of", "places.max() - places.min() >= 1e-6",
+     "np.abs(places - places[0]).max() >= 1e-6", "farthest apart"),
+    (2, "gradient", "slopes = np.outer(x, error)\n    return np.array([slopes[table == i].sum()",
+     "loss = lambda k: error @ (x @ np.where(table >= 0, k[table], 0))\n"  # a nudge, and rounding
+     "    at = lambda i, by: loss(0.7 + by * (np.arange(table.max() + 1) == i))\n"
+     "    return np.array([(at(i, 1e-3) - at(i, -1e-3)) / 2e-3", ""),
+    (5, "watch", "else change(x[batch], rng)", "else (change(x[batch], rng), x[batch])[1]",
+     "what change returns"),
+    (5, "shifted", "(most, most), (0, 0)))", "(most, most), (0, 0)), mode='edge')", "with black"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("number", "name", "right", "slip", "says"), SLIPS)
+def test_a_plausible_slip_is_found_and_a_right_way_is_none(number, name, right, slip, says):
+    master, room = [*MASTERS.values()][number - 1], {}
+    answer = master.model_answer(name)
+    assert answer.count(right) == 1
+    assert said_by_test(master, name, room, answer) == ""
+    said = said_by_test(master, name, room, answer.replace(right, slip))
+    assert says in said and bool(says) == bool(said), said
+
+
 def test_runs_that_share_network_or_digits_with_another_seed_are_told_apart():
     """Assignment 5: comparisons seed by seed need both to be each seed's own."""
     master, room = MASTERS["05-diagnose-and-cure-overfitting"], {}
@@ -2636,7 +2700,7 @@ def test_neither_typed_scores_nor_a_model_that_saw_the_test_digits_count(tmp_pat
     lost = {q for q, most in master.points.items() if result.points[q] == 0}
     assert lost == {"model", "luck", "report"}, (result.points, result.messages)
     assert "agrees with model on" in result.messages["model"]
-    assert "first of your scores" in result.messages["luck"]
+    assert "second of your scores" in result.messages["luck"]
     assert result.points["accuracy"] == master.points["accuracy"] > 0
 
 
