@@ -44,11 +44,11 @@ book: whole $(READY)  ## build the website, and open it if there is a desktop
 		elif [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ] && command -v xdg-open >/dev/null; then xdg-open $(SITE); \
 		fi; fi || true
 
-pdf: $(READY)  ## print the whole book into a PDF, which the site then offers (needs Chromium)
+pdf: whole $(READY)  ## print the whole book into a PDF, which the site then offers (needs Chromium)
 	$(BIN)/jupyter-book build . -W -n --keep-going -q
 	$(BIN)/python lessons_src/paper.py
 
-slides: $(READY)  ## make slides of each chapter, for a meeting
+slides: whole $(READY)  ## make slides of each chapter, for a meeting
 	$(BIN)/jupyter-book build . -W -n --keep-going -q
 	$(BIN)/python lessons_src/slides.py
 

@@ -26,7 +26,7 @@ def problem(python, system, machine, bits, folder, free):
         system, machine: as the modules platform and sysconfig name them: "Windows", "arm64".
         bits: those of Python, 32 or 64.
         folder: where .venv will lie; empty if its length does not matter.
-        free: bytes free there.
+        free: bytes free there, with those that .venv has taken already.
     """
     machine = machine.lower()
     if system == "Darwin" and machine in ("x86_64", "i386"):
@@ -75,7 +75,10 @@ def long_paths():
 def this_computer(folder):
     """What `problem` wants to know."""
     system, made_for = platform.system(), sysconfig.get_platform()
-    installed = os.path.exists(os.path.join(folder, ".venv", "installed"))
+    venv = os.path.join(folder, ".venv")
+    installed = os.path.exists(os.path.join(venv, "installed"))
+    files = [os.path.join(place, name) for place, _, names in os.walk(venv) for name in names]
+    taken = sum(os.lstat(file).st_size for file in files)
     return {
         "python": sys.version_info[:2],
         "system": system,
@@ -83,7 +86,7 @@ def this_computer(folder):
         "machine": made_for.split("-")[-1] if system == "Windows" else platform.machine(),
         "bits": 64 if sys.maxsize > 2**32 else 32,
         "folder": "" if long_paths() else folder,
-        "free": DISK * 1e9 if installed else shutil.disk_usage(folder).free,
+        "free": DISK * 1e9 if installed else shutil.disk_usage(folder).free + taken,
     }
 
 
@@ -114,4 +117,7 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("\nStopped. It can be started again.")

@@ -42,7 +42,11 @@ def test_shares_are_compared_in_points_and_in_words():
     assert str(compare(OTHER, ONE, percent=True)) == "−1.8 points (95 % interval −2.8 to −0.8)"
     unclear = compare(ONE, ONE[::-1], percent=True)
     assert not unclear.settled and str(unclear).endswith("): not settled")
-    assert str(compare([2.0, 3, 4], [1.0, 2, 3])) == "+1 (95 % interval +1 to +1)"
+    assert str(compare([2.0, 3, 4], [1.0, 2, 3])) == "+1.0 (95 % interval +1.0 to +1.0)"
+    large = str(compare([1000, 1100, 1200], [900, 1010, 1105]))
+    assert large == "+95 (95 % interval +83 to +107)"
+    small = compare([0.9902, 0.9903, 0.9902], [0.9900, 0.9900, 0.9900], percent=True)
+    assert small.settled and str(small) == "+0.023 points (95 % interval +0.009 to +0.038)"
 
 
 def test_no_difference_at_all_settles_nothing():

@@ -56,6 +56,9 @@ def test_without_libraries_it_says_so_and_looks_on():
         (computer.device([], "", "nvidia-smi"), FINE, "NVIDIA card that TensorFlow does not see"),
         (computer.device([], "DLL load failed", None), WRONG, "Visual C++ Redistributable"),
         (computer.device([], "it ended with the status -4", None), WRONG, "may lack AVX"),
+        (computer.device([], "it ended with the status -6", None), WRONG, "may lack AVX"),
+        (computer.device([], "it ended with the status 3221225501", None), WRONG, "may lack AVX"),
+        (computer.device([], "It was compiled to use AVX.", None), WRONG, "use AVX. This proc"),
     ],
 )
 def test_what_is_found_is_told_with_what_follows(found, state, says):
@@ -76,6 +79,10 @@ def test_a_tensorflow_that_ends_the_program_ends_only_its_own(monkeypatch):
     assert computer.load() == ([], "it ended with the status -4")
     monkeypatch.setattr(computer, "LOAD", "raise ImportError('no such thing')")
     assert computer.load() == ([], "ImportError: no such thing")
+    for told in ("ImportError: DLL load failed.", "F0000 It was compiled to use AVX instructions."):
+        text = f"Traceback\n{told}\n\nIf you need help, create an issue at https://example.org"
+        monkeypatch.setattr(computer, "LOAD", f"import sys; sys.exit({text!r})")
+        assert computer.load() == ([], told)
 
 
 def test_data_at_hand_are_named_without_a_network(monkeypatch, tmp_path):
@@ -93,6 +100,27 @@ def test_data_at_hand_are_named_without_a_network(monkeypatch, tmp_path):
     monkeypatch.setenv("CNNLAB_TIER", "full")
     found = computer.data()
     assert found.state == ELSEWHERE and "fashion_mnist will be downloaded" in found.words
+
+
+@pytest.mark.parametrize(
+    ("tier", "folder", "state", "says"),
+    [
+        ("smaple", "", WRONG, "'smaple'"),
+        ("", "/nowhere", WRONG, "CNNLAB_DATA is '/nowhere'"),
+        ("full", "~/nowhere", WRONG, "is not a folder"),
+        ("sample", "/nowhere", FINE, "as CNNLAB_TIER says"),
+        (' "sample" ', "", FINE, "as CNNLAB_TIER says"),
+        ("", f" '{ROOT}' ", FINE, "built in"),
+    ],
+)
+def test_settings_with_which_every_lesson_fails_are_said(
+    monkeypatch, tmp_path, tier, folder, state, says
+):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setenv("CNNLAB_TIER", tier)
+    monkeypatch.setenv("CNNLAB_DATA", folder)
+    found = computer.data()
+    assert found.state == state and says in found.words
 
 
 def test_the_last_line_follows_from_the_others():

@@ -3,6 +3,8 @@
 Values are small whole numbers, whose sums are exact in every type: so results must be equal.
 """
 
+import tracemalloc
+
 import keras
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from cnnlab.conv import conv2d, conv2d_loops, dense_ties, dense_weights
 from examples import DIAGONAL, IMAGE
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy import signal
 
 pairs = st.tuples(st.integers(1, 3), st.integers(1, 3))
@@ -106,6 +108,20 @@ def test_one_integer_stands_for_rows_and_columns():
         conv2d(images, kernels, strides=2, dilation=3),
         conv2d(images, kernels, strides=(2, 2), dilation=(3, 3)),
     )
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_large_image_takes_little_more_memory_than_itself(count):
+    """A photograph of a phone has 12 million pixels; all its windows at once would be gigabytes."""
+    images = np.random.default_rng(0).random((count, 700, 500, 3), dtype="float32")
+    kernels = np.random.default_rng(1).random((5, 5, 3, 2), dtype="float32")
+    tracemalloc.start()
+    try:
+        found = conv2d(images, kernels, strides=(1, 2))
+        assert tracemalloc.get_traced_memory()[1] < found.nbytes + 12e6
+    finally:
+        tracemalloc.stop()
+    assert_allclose(found[:, 300:310], conv2d(images[:, 300:314], kernels, strides=(1, 2)), 1e-5)
 
 
 def test_an_empty_batch_gives_an_empty_batch():
@@ -320,6 +336,10 @@ def test_float16_is_rounded_once_as_in_keras(convolve):
 IMAGES, KERNELS = np.zeros((2, 6, 7, 3)), np.zeros((3, 3, 3, 4))
 WRONG = {
     "grey image without a channel axis": (dict(images=np.zeros((6, 7))), r"\(6, 7\).*channel axis"),
+    "images of two sizes": (
+        dict(images=[np.zeros((6, 7, 3)), np.zeros((5, 7, 3))]),
+        "images must have one shape",
+    ),
     "kernel without channels": (dict(kernels=np.zeros((3, 3))), r"kernels.*\(3, 3\)"),
     "channels differ": (dict(kernels=np.zeros((3, 3, 1, 4))), r"3 channels.*1.*\(2, 6, 7, 3\)"),
     "no kernels": (dict(kernels=np.zeros((3, 3, 3, 0))), r"kernels must.*\(3, 3, 3, 0\)"),

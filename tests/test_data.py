@@ -678,7 +678,9 @@ def test_offline(name, offline, capsys, surroundings):
 @pytest.mark.parametrize("name", NAMES)
 def test_offline_the_full_tier_refuses(name, offline, monkeypatch, surroundings):
     monkeypatch.setenv("CNNLAB_TIER", "full")
-    with pytest.raises(DataUnavailable, match=rf"tier is full.*CNNLAB_DATA.*{name}\.npz"):
+    with pytest.raises(
+        DataUnavailable, match=rf"is full.*CNNLAB_TIER=sample .*CNNLAB_DATA.*{name}\.npz"
+    ):
         load(name)
     assert left(surroundings) == []
 

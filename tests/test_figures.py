@@ -4,6 +4,7 @@ import base64
 import io
 import re
 import xml.etree.ElementTree as xml
+from itertools import pairwise
 
 import IPython.display
 import numpy as np
@@ -230,6 +231,65 @@ def test_one_image_is_no_plural():
     check(images(RANDOM((1, 8, 8))), "1 grey image of 8 × 8 pixels. From this page.")
 
 
+def test_one_row_of_pixels_stays_a_row():
+    check(images(np.zeros((2, 1, 5))), "2 grey images of 1 × 5 pixels")
+
+
+def test_noise_may_leave_the_range_a_little():
+    assert pixels(images([[[-0.3, 0.5, 1.3]]]))[0].tolist() == [[0, 128, 255]]
+
+
+BAD_IMAGES = {
+    "none": ([], None, "no image"),
+    "bytes": ([[[0, 255]]], None, r"from 0 to 255.*divide by 255\."),
+    "nan": ([[[0, np.nan]]], None, r"between 0 and 1 .* from nan to nan"),
+    "one": (np.zeros((4, 4)), None, r"got shape \(4,\).*list of them"),
+    "deep": (np.zeros((1, 4, 4, 16)), None, r"got shape \(4, 4, 16\).*figures\.maps"),
+    "empty": (np.zeros((1, 0, 4)), None, r"got shape \(0, 4\)"),
+    "colour": (np.zeros((4, 4, 3)), None, r"One image, of shape \(4, 4, 3\), is no list"),
+    "titles": (np.zeros((3, 4, 4)), ["a"], "titles must be one for each of the 3 images, got 1"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_IMAGES)
+def test_images_that_cannot_be_shown_are_refused_in_words(case):
+    pictures, titles, message = BAD_IMAGES[case]
+    with pytest.raises(ValueError, match=message):
+        images(pictures, titles)
+
+
+BAD_MAPS = {
+    "none": ([], [], {}, "no map"),
+    "nan": ([[[0, np.nan]]], ["a"], {}, "finite"),
+    "one": (np.zeros((4, 4)), ["a"] * 4, {}, r"got shape \(4,\).*list of them"),
+    "deep": (np.zeros((1, 4, 4, 6)), ["a"], {}, r"got shape \(4, 4, 6\).*moveaxis"),
+    "titles": (np.zeros((3, 4, 4)), ["a"], {}, "titles must be one for each of the 3 maps, got 1"),
+    "signed": (np.zeros((1, 4, 4)), ["a"], {"signed": []}, "signed must be one for each .* got 0"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_MAPS)
+def test_maps_that_cannot_be_shown_are_refused_in_words(case):
+    matrices, titles, settings, message = BAD_MAPS[case]
+    with pytest.raises(ValueError, match=message):
+        maps(matrices, titles, alt="x", **settings)
+
+
+def test_maps_may_keep_their_only_channel():
+    one = np.arange(6.0).reshape(1, 2, 3, 1)
+    same = [maps(m, ["a"], alt="A map: a.")._repr_html_() for m in (one, one[..., 0])]
+    assert same[0] == same[1]
+
+
+@pytest.mark.parametrize("draw", [maps, lambda *a, **k: ties(*a, count=[9, 9], **k)])
+def test_titles_of_panels_are_heard_once(draw):
+    two = np.zeros((2, 3, 3), int)
+    assert draw(two, ["a", "b\nc"], alt="A pair.").alt == "A pair. Panels: a, b c."
+    assert draw(two, ["left", "right"], alt="The left and the right.").alt.endswith("right.")
+    assert draw(two, ["", ""], alt="A pair.").alt == "A pair."
+    assert draw(two, ["", "b"], alt="A b.").alt == "A b."
+
+
 @pytest.mark.parametrize("count, few", [(5, 3), (15, 5)])
 def test_rows_of_five_maps_stay_rows_on_a_phone(count, few):
     picture = maps([np.eye(3)] * count, ["one"] * count, alt="ones", columns=5)
@@ -326,6 +386,28 @@ def test_curve_panels_tell_the_same_for_each_panel_and_have_one_scale():
     assert ticks[0] == ticks[1]
 
 
+def test_a_run_that_diverged_is_drawn_as_far_as_it_goes():
+    picture = curve_panels({"x": ([0, 1, 2], {"net": [3, 2, np.nan]})}, y_label="loss")
+    check(picture, "from 3 at 0 to no number at 2, with a lowest point of 2")
+    assert "2.5" in texts(picture)
+    lost = curve_panels({"x": ([0, 1], {"net": [np.nan] * 2})}, y_label="loss", percent=True)
+    check(lost, "from no number at 0 to no number at 1, with a lowest point of no number")
+
+
+def test_runs_of_unequal_length_are_refused_with_their_name():
+    uneven, message = {"net": [[1, 2, 3], [1, 2]]}, "'net' .* one length, got 3, 2"
+    with pytest.raises(ValueError, match=message):
+        curves(uneven, x_label="x", y_label="y")
+    with pytest.raises(ValueError, match=message):
+        curve_panels({"x": ([1, 2, 3], uneven)}, y_label="y")
+
+
+def test_a_first_path_that_begins_at_the_minimum_is_refused():
+    paths = {"there": [[0, 0], [0, 0]], "slow": [[2, 0], [1, 0]]}
+    with pytest.raises(ValueError, match=r"'there' begins no higher.*another path first"):
+        descent(bowl, paths, best=(0, 0), window=(-3, 3, -3, 3))
+
+
 def test_descent_tells_how_far_down_each_path_gets():
     paths = {"slow": [[2, 0], [1, 0]], "done": [[2, 0], [1, 1], [0, 0]]}
     picture = descent(bowl, paths, best=(0, 0), window=(-3, 3, -3, 3), alt="Two paths.")
@@ -340,6 +422,26 @@ def test_bars_name_the_longest():
     picture = bars(panels, x_label="share", percent=True)
     check(picture, "share", "all:", "net, most in dog (70%)", "guess, most in cat (50%)")
     assert all(word in texts(picture) for word in ("cat", "dog", "70%", "<1%"))
+
+
+def test_bars_stand_at_their_label_and_do_not_overlap():
+    same = {"a": {"cat": 0.2, "dog": 0.8}, "b": {"cat": 0.4, "dog": 0.6}, "c": {"cat": 2, "dog": 1}}
+    other = same | {"b": {"dog": 0.6, "cat": 0.4}, "c": {"dog": 1, "cat": 2}}
+    first, second = (bars({"": series}, x_label="share") for series in (same, other))
+    assert seen(first) == seen(second)
+    edges = []
+    for path in plots(first)[0].iter("{http://www.w3.org/2000/svg}path"):
+        if "fill: var(--cnn-" in (path.get("style") or "") and path.get("d").count("L") == 3:
+            heights = [float(y) for y in re.findall(r"[\d.]+", path.get("d"))[1::2]]
+            edges.append((min(heights), max(heights)))
+    edges.sort()
+    assert len(edges) == 6
+    assert all(low > high for (_, high), (low, _) in pairwise(edges))
+
+
+def test_bars_with_other_labels_are_refused():
+    with pytest.raises(ValueError, match="'b' has the labels dog, but 'a' has cat"):
+        bars({"": {"a": {"cat": 1}, "b": {"dog": 1}}}, x_label="share")
 
 
 def test_an_architecture_names_every_layer_and_what_it_gives():
@@ -378,6 +480,41 @@ def test_an_architecture_with_branches_is_refused():
     branched = keras.Model(image, keras.layers.Add()([one, image]), name="branched")
     with pytest.raises(ValueError, match="one after the other, but in 'branched' 'add"):
         architecture(branched)
+
+
+def test_an_architecture_has_plain_names_for_layers_and_both_strides():
+    from keras import Input, Sequential, layers
+
+    kinds = [
+        layers.DepthwiseConv2D(3, padding="same"),
+        layers.PReLU(),
+        layers.SpatialDropout2D(0.5),
+        layers.Conv2D(2, 3, strides=(1, 2)),
+        layers.LeakyReLU(),
+        layers.UpSampling2D(),
+        layers.SeparableConv2D(2, 3),
+        layers.Conv2DTranspose(2, 3),
+        layers.MaxPooling2D((2, 1), strides=(1, 2)),
+        layers.Cropping2D(1),
+    ]
+    told = architecture(Sequential([Input((12, 12, 2)), *kinds])).alt
+    for words in (
+        "Depthwise convolution 3 × 3, same, PReLU, spatial dropout:",
+        "Convolution 3 × 3, stride 1 × 2, leaky ReLU:",
+        "Upsampling:",
+        "Separable convolution 3 × 3:",
+        "Transposed convolution 3 × 3:",
+        "Max pooling 2 × 1, stride 1 × 2:",
+        "Cropping:",
+    ):
+        assert words in told
+
+
+def test_an_architecture_that_begins_with_a_matrix_is_refused():
+    from keras import Input, Sequential, layers
+
+    with pytest.raises(ValueError, match=r"its input has the shape \(28, 28\)"):
+        architecture(Sequential([Input((28, 28)), layers.Flatten()]))
 
 
 def test_runs_tell_mean_and_spread():
@@ -443,6 +580,12 @@ def test_numbers_that_round_to_nothing_have_no_sign():
     assert cells(numbers(("small", np.array([[-0.001, 0.001]])))) == [[["0", "0"]]]
 
 
+@pytest.mark.parametrize("values", [[1, 2, 3], np.zeros((2, 2, 2)), [[]]])
+def test_numbers_that_are_no_matrix_are_refused(values):
+    with pytest.raises(ValueError, match=r"'x' must be a matrix .* got shape .*\[\[1, 2, 3\]\]\."):
+        numbers(("x", values))
+
+
 def test_confusion_counts_and_names_the_worst_mistake():
     truth, predicted = [0, 0, 0, 1, 1, 2, 2, 2], [0, 1, 0, 1, 2, 0, 0, 2]
     shown = confusion(truth, predicted, ["cat", "dog", "fox"], source="a test")
@@ -453,6 +596,22 @@ def test_confusion_counts_and_names_the_worst_mistake():
     assert rows[1:] == [["cat", "2", "1", ""], ["dog", "", "1", "1"], ["fox", "2", "", "1"]]
     heads = seen(shown).find_all("th")
     assert [head["scope"] for head in heads] == ["col"] * 3 + ["row"] * 3
+
+
+def test_confusion_takes_labels_in_a_column():
+    column = np.array([[0], [1], [1]])
+    assert "2 of 3 right" in repr(confusion(column, [0, 1, 0], ["cat", "dog"]))
+
+
+@pytest.mark.parametrize("wrong", [np.eye(3), [0, 1, 3], [0, -1, 1], [0.0, 1.0, 2.0], [True] * 3])
+def test_confusion_refuses_what_is_no_label(wrong):
+    with pytest.raises(ValueError, match=r"predicted must be whole numbers from 0 to 2.*argmax"):
+        confusion([0, 1, 2], wrong, ["cat", "dog", "fox"])
+
+
+def test_confusion_needs_as_many_answers_as_images():
+    with pytest.raises(ValueError, match="3 labels in truth, but 2 in predicted"):
+        confusion([0, 1, 2], [0, 1], ["cat", "dog", "fox"])
 
 
 def test_confusion_without_a_mistake_names_none():
@@ -506,6 +665,17 @@ def test_a_table_that_does_not_fit_is_refused_in_words():
         table({"a": 1}, ["x", "y", "z"])
     with pytest.raises(ValueError, match="formats names 'w', but the columns are x, y"):
         table({"a": 1}, ["x", "y"], formats={"w": ".1%"})
+
+
+def test_a_table_without_rows_is_refused():
+    for nothing in ([], {}):
+        with pytest.raises(ValueError, match="at least one row"):
+            table(nothing, ["x", "y"])
+
+
+def test_a_table_rounds_up_to_a_thousand_and_dashes_runs_that_are_not_there():
+    shown = table([["a", 999.6, 999.4, []]], ["name", "up", "down", "runs"])
+    assert cells(shown)[0][1] == ["a", "1,000", "999", "–"]
 
 
 def test_a_table_shows_what_would_be_html_as_it_is():

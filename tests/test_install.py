@@ -7,6 +7,7 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from website import archive
@@ -70,6 +71,32 @@ def test_install_stops_before_it_makes_anything(tmp_path):
     )
     assert done.returncode == 1 and done.stderr.startswith("The course needs Python 3.11")
     assert done.stderr.count("\n") == 1 and [p.name for p in tmp_path.iterdir()] == ["install.py"]
+
+
+def test_what_is_in_the_environment_counts_as_free(tmp_path, monkeypatch):
+    """An installation that was cut short needs the rest only."""
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=3.4e9))
+    assert install.this_computer(tmp_path)["free"] == 3.4e9
+    (tmp_path / ".venv" / "lib").mkdir(parents=True)
+    with open(tmp_path / ".venv" / "lib" / "part", "wb") as part:
+        part.truncate(10**9)  # takes no room
+    (tmp_path / ".venv" / "dead").symlink_to("nowhere")
+    assert install.this_computer(tmp_path)["free"] == pytest.approx(4.4e9)
+
+
+def test_an_installation_that_is_stopped_says_so(tmp_path):
+    shutil.copy(ROOT / "install.py", tmp_path)
+    pretend = (
+        "import runpy, signal, subprocess; "
+        "subprocess.call = lambda step: signal.raise_signal(signal.SIGINT); "
+        "runpy.run_path('install.py', run_name='__main__')"
+    )
+    (tmp_path / ".venv").mkdir()
+    (tmp_path / ".venv" / "installed").touch()  # so that the disk does not matter
+    done = subprocess.run(
+        [sys.executable, "-c", pretend], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1 and done.stderr == "\nStopped. It can be started again.\n"
 
 
 def test_an_environment_without_pip_gets_one(tmp_path):
@@ -159,7 +186,7 @@ def test_an_environment_that_is_there_is_brought_up_to_date_with_its_own_python(
     assert make(python3=OLD) == (0, ".venv/bin/python install.py\n")
 
 
-@pytest.mark.parametrize("target", ["book", "test", "lessons", "bench"])
+@pytest.mark.parametrize("target", ["book", "test", "lessons", "bench", "pdf", "slides"])
 def test_a_copy_without_the_website_says_so_before_it_installs_anything(make, tmp_path, target):
     """As the archive is, which brings the Makefile along."""
     make(python3=GOOD)
@@ -207,3 +234,15 @@ def test_every_command_on_the_page_exists():
     assert {line.split()[-1] for line in told if "python" in line and "uv " not in line} == names
     assert (ROOT / "install.py").exists() and (ROOT / "lessons_src/classroom/lab.py").exists()
     assert "\nlab: " in (ROOT / "Makefile").read_text()
+
+
+def test_a_copy_of_a_notebook_that_was_renamed_goes(monkeypatch, tmp_path):
+    monkeypatch.setattr(archive, "archive", lambda *_: None)
+    stale = tmp_path / "_sources" / "book" / "renamed.ipynb"
+    stale.parent.mkdir(parents=True)
+    stale.write_text("{}")
+    config = SimpleNamespace(html_baseurl="", course_home={})
+    builder = SimpleNamespace(format="html")
+    app = SimpleNamespace(srcdir=ROOT, outdir=tmp_path, builder=builder, config=config)
+    archive.write(app, None)
+    assert not stale.exists()

@@ -520,6 +520,9 @@ def test_half_precision_takes_half_the_bytes():
         model = keras.Sequential([keras.Input((5, 5, 1)), layers.Conv2D(3, 2, dtype=policy)])
         assert ledger(model).rows[0].activation_bytes == 4 * 4 * 3 * size
         assert ledger(model).activation_bytes == 4 * 4 * 3 * size
+        x = layers.Conv2D(1, 2, dtype=policy)(image := keras.Input((5, 5, 1)))
+        rows = ledger(keras.Model(image, x + layers.ReLU(dtype=policy)(x))).rows
+        assert [row.activation_bytes for row in rows] == [4 * 4 * size] * 3
 
 
 def test_counting_leaves_the_model_as_it_was():

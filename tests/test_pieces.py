@@ -344,7 +344,7 @@ def test_a_cell_refuses_what_is_no_number_or_too_large_and_says_so(open_piece, n
     cell.fill("1e6")  # the largest
     cell.blur()
     assert cell.input_value() == "1000000" and tab.result() != result
-    assert "Infinity" not in tab.piece.inner_text()
+    assert "Infinity" not in tab.piece.locator("section").inner_text()
     cell.focus()
     for key in "1e308":  # one after the other: those that are refused do not land
         tab.keyboard.press("Control+a") if key == "1" else None
@@ -366,6 +366,20 @@ def test_a_cell_shows_small_numbers_and_all_digits_while_it_is_edited(open_piece
         assert cell.input_value() == shown
         cell.focus()
         assert cell.input_value() == typed.replace("-", "−").replace(",", ".")
+
+
+def test_a_cell_takes_commas_between_groups_of_three_as_thousands(open_piece):
+    tab = open_piece("conv-stepper")
+    cell = tab.piece.get_by_label("image, row 1, column 1", exact=True)
+    numbers = {"1,000": "1000", "−1,000,000": "−1000000", "1,234.5": "1234.5", "0,125": "0.13"}
+    for typed, stands in numbers.items():
+        cell.fill(typed)
+        cell.blur()
+        assert cell.input_value() == stands
+    cell.focus()
+    cell.fill("1,00,000")
+    cell.blur()
+    assert "“1,00,000” does not fit here" in tab.words()
 
 
 def test_a_number_out_of_range_goes_and_the_range_is_said(open_piece):

@@ -173,6 +173,16 @@ def test_a_larger_image_brings_back_what_a_smaller_one_has_cut_off(open_piece):
     assert np.array_equal(tab.result(), image[..., None])
 
 
+def test_a_larger_kernel_brings_back_what_a_smaller_one_has_cut_off(open_piece):
+    tab = open_piece("conv-stepper", image=np.ones((3, 3)))
+    for at in range(9):
+        cell = tab.piece.get_by_label(f"kernel, row {at // 3 + 1}, column {at % 3 + 1}")
+        cell.fill(str(at + 1))
+    for rows in ("2", "3"):
+        tab.piece.get_by_label("kernel rows").fill(rows)
+    assert tab.result() == [[[45]]]
+
+
 def test_a_layer_of_the_reader(open_piece):
     layer = keras.layers.Conv2D(4, 3, strides=2, padding="same")
     image = np.random.default_rng(1).random((8, 8, 2)).round(2)
@@ -181,9 +191,9 @@ def test_a_layer_of_the_reader(open_piece):
     assert np.allclose(tab.result(), expected, atol=1e-6)
 
 
-def built(kernel_size=3, bias_initializer=0, **settings):
+def built(kernel_size=3, bias_initializer=0, channels=1, **settings):
     layer = keras.layers.Conv2D(2, kernel_size, **settings)
-    layer.build((None, 12, 12, 1))
+    layer.build((None, 12, 12, channels))
     layer.bias.assign(np.full(2, bias_initializer))
     return layer
 
@@ -201,6 +211,8 @@ def built(kernel_size=3, bias_initializer=0, **settings):
         ({"layer": built(kernel_size=9)}, r"the layer's kernel must .*at most 7.*\(9, 9, 1\)"),
         ({"layer": built(bias_initializer=np.nan)}, "the layer's bias must hold finite numbers"),
         ({"layer": built(), "kernel": np.ones((3, 3))}, "a layer has its own kernel"),
+        ({"layer": built(activation="relu")}, "no activation; this one has 1 and 'relu'"),
+        ({"layer": built(groups=2, channels=2)}, "one group and .* this one has 2"),
         ({"bias": np.nan}, "bias must hold finite numbers, none beyond a million, found nan"),
         ({"bias": [1, 2]}, r"bias must be one number, got an array of shape \(2,\)"),
         ({"image": np.full((5, 5), 1e308)}, r"none beyond a million, found 1e\+308"),

@@ -228,6 +228,14 @@ def test_there_is_an_end_and_it_is_said(open_piece):
     assert len(tab.result()) == 1001 and "1000 steps are the most" in tab.words()
 
 
+def test_a_run_that_is_shown_ends_there_too(open_piece):
+    tab = open_piece("descent", steps=1000, rate=0.001)
+    tab.emulate_media(reduced_motion="no-preference")
+    press(tab, "run 100 steps")
+    tab.wait_for_function("!document.querySelector('cnn-descent').goal")
+    assert len(tab.result()) == 1001 and "1000 steps are the most" in tab.words()
+
+
 def test_where_motion_is_welcome_a_run_is_shown_step_by_step(open_piece):
     tab = open_piece("descent", steps=0)
     tab.emulate_media(reduced_motion="no-preference")

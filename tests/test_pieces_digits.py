@@ -654,6 +654,40 @@ def test_a_page_of_the_site_loads_it_from_files(browser, tmp_path):
     assert sum(Path(pieces.FOLDER / f"{name}.js").stat().st_size for name in files) < 300_000
 
 
+def test_a_network_that_does_not_come_is_asked_for_again(browser, tmp_path):
+    ignore = shutil.ignore_patterns("*.py", "__pycache__", "lenet5.js")
+    shutil.copytree(pieces.FOLDER, tmp_path / "pieces", ignore=ignore)
+    page = tmp_path / "page.html"
+    page.write_text(
+        '<!doctype html><meta charset="utf-8"><script src="pieces/load.js"></script>'
+        "<article><cnn-digit-pad></cnn-digit-pad></article>"
+    )
+    tab = browser.new_page()
+    tab.goto(page.as_uri())
+    piece = tab.locator("cnn-digit-pad")
+    piece.locator("select[name=trained]").select_option("lenet5")
+    piece.get_by_text("The network could not be loaded. Check your connection").wait_for()
+    shutil.copy(pieces.FOLDER / "lenet5.js", tmp_path / "pieces")
+    piece.get_by_role("button", name="erase").click()
+    piece.get_by_text("Nothing is drawn").wait_for()
+    tab.close()
+
+
+def test_lifting_a_second_finger_ends_no_stroke(open_piece):
+    tab = open_piece("digit-pad", width=320, touch=True)
+    pressed = tab.piece.evaluate(
+        """piece => {
+            const pad = piece.shadowRoot.querySelector(".pad");
+            pad.setPointerCapture = () => {};
+            const send = (type, isPrimary) => pad.dispatchEvent(
+                new PointerEvent(type, { isPrimary, button: 0, clientX: 50, clientY: 50 }));
+            send("pointerdown", true);
+            return [false, true].map((first) => (send("pointerup", first), piece.pressed));
+        }"""
+    )
+    assert pressed == [True, False]
+
+
 def test_it_goes_on_when_it_is_put_back(open_piece):
     """Taken out in the middle of a stroke, before the strips are there."""
     tab = open_piece("digit-pad")
@@ -744,6 +778,12 @@ def ending(*stack):
     return small(*stack, layers.Flatten(), layers.Dense(10))
 
 
+def used_twice():
+    same = layers.Dense(500, name="same")
+    stack = layers.MaxPooling2D(2), layers.Flatten(), layers.Dense(500), same, same
+    return small(*stack, layers.Dense(10))
+
+
 REFUSED = {
     "'mine' is of an unknown kind, a class of your own, Mine": lambda: ending(Mine(name="mine")),
     "'deep' of kind DepthwiseConv2D cannot run here: this piece knows Conv2D, Dense": (
@@ -757,6 +797,9 @@ REFUSED = {
     ),
     r"556,510 parameters, 549,500 of them in layer 'wide'.*up to 500,000": (
         lambda: small(layers.Flatten(), layers.Dense(700, name="wide"), layers.Dense(10))
+    ),
+    r"604,510 parameters, 250,500 of them in layer 'same' \(a layer that is used twice": (
+        lambda: used_twice()
     ),
     "'maps', must give one number.*26, 26, 3": lambda: small(layers.Conv2D(3, 3, name="maps")),
     "at least 2": lambda: small(layers.Flatten(), layers.Dense(1)),

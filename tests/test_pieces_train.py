@@ -335,7 +335,32 @@ def test_a_run_that_diverges_stops_and_says_so(open_piece):
     wait(tab, "piece.runs[0].told?.diverged")
     assert "the training has diverged. Go back to the start with a lower learning" in tab.words()
     assert tab.piece.get_by_role("button", name="go on", exact=True).is_visible()
-    assert "NaN" not in tab.piece.inner_text()
+    assert "NaN" not in tab.piece.locator("section").inner_text()
+
+
+def test_a_network_that_has_diverged_answers_nothing(open_piece):
+    tab = open_piece("train-lenet", digits=50, network="dense", rate=1)
+    press(tab, "one step")
+    wait(tab, "piece.runs[0].told?.answers && !piece.runs[0].busy")
+    tab.piece.evaluate(
+        """piece => {
+            const [run] = piece.runs;
+            run.net.values.fill(NaN);
+            run.told.answers.fill(-1);
+            run.told.sizes.fill(NaN);
+            run.told.diverged = true;
+            Object.assign(run.history.at(-1), { loss: NaN, valLoss: NaN });
+            piece.update();
+        }"""
+    )
+    text = tab.piece.locator("section").inner_text()
+    assert "the training has diverged" in text and "It gives no answers any more." in text
+    assert "Of the drawing" not in text and "NaN" not in text and "-1" not in text
+    assert tab.piece.locator(".mistake").count() == 0
+    for table in ("what the network says", "size of the gradient of each layer"):
+        last = tab.piece.get_by_role("table", name=table).locator("td:last-child")
+        assert set(last.all_inner_texts()) == {"–"}
+    assert "to no number" in tab.piece.locator("svg.plot").first.get_attribute("aria-label")
 
 
 def test_a_run_waits_while_the_piece_is_taken_out(open_piece):
@@ -432,6 +457,20 @@ def test_from_disk_the_digits_come_when_they_are_wanted_and_the_address_keeps_th
     settings = tab.piece.evaluate("piece => piece.runs[0].settings")
     assert settings == USUAL | {"network": "dense", "rate": 0.03}  # what is not known is left out
     assert problems == []
+    tab.close()
+
+
+def test_digits_that_do_not_come_are_asked_for_again(browser, tmp_path):
+    tab = browser.new_page()
+    tab.goto(site(tmp_path).as_uri())
+    tab.piece = tab.locator("cnn-train-lenet")
+    digits, away = tmp_path / "pieces" / "digits.js", tmp_path / "digits.js"
+    digits.rename(away)
+    press(tab, "train")
+    tab.piece.get_by_text("The digits could not be loaded. Check your connection").wait_for()
+    away.rename(digits)
+    press(tab, "train")
+    wait(tab, "piece.runs[0].history.length > 0")
     tab.close()
 
 

@@ -1,8 +1,12 @@
 """Chapters in Jupyter: names for citations, captions, live pieces, and links that arrive."""
 
 import json
+import os
 import re
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import nbformat
@@ -170,3 +174,93 @@ def test_jupyterlab_knows_the_settings_that_are_made_for_it():
         for setting, value in settings.items():
             assert known[setting]["default"] != value
             assert value in known[setting].get("enum", [value])
+
+
+# --- The copying, and JupyterLab ---
+
+
+@pytest.mark.parametrize("problem", [OSError("No space left on device"), KeyboardInterrupt()])
+def test_copying_that_is_stopped_leaves_nothing_half(tmp_path, monkeypatch, problem):
+    """Started again, it goes on; what it had copied still counts as nobody's work."""
+    source, work = tmp_path / "book", tmp_path / "work"
+    source.mkdir()
+    for name in "abc":
+        (source / f"{name}.txt").write_text("the old text")
+    write = Path.write_bytes
+
+    def stop(path, content):
+        write(path, content[:5] if path.name.endswith("b.txt") else content)
+        if path.name.endswith("b.txt"):
+            raise problem
+
+    with monkeypatch.context() as patch, pytest.raises(type(problem)):
+        patch.setattr(Path, "write_bytes", stop)
+        lab.hand_out(source, work)
+    assert sorted(path.name for path in work.iterdir()) == [lab.HANDED, "a.txt"]
+    for name in "abc":
+        (source / f"{name}.txt").write_text("the new text")
+    assert lab.hand_out(source, work) == []
+    assert {path.read_text() for path in work.glob("[abc].txt")} == {"the new text"}
+
+
+@pytest.mark.parametrize("damaged", ['{"a.txt": "12', "", "3", "\xff"])
+def test_a_note_that_cannot_be_read_is_written_anew(tmp_path, damaged):
+    source, work = tmp_path / "book", tmp_path / "work"
+    source.mkdir()
+    (source / "a.txt").write_text("old")
+    lab.hand_out(source, work)
+    (work / lab.HANDED).write_bytes(damaged.encode("latin-1"))
+    assert lab.hand_out(source, work) == []
+    (source / "a.txt").write_text("new")
+    assert lab.hand_out(source, work) == [] and (work / "a.txt").read_text() == "new"
+
+
+def test_copying_says_what_came_of_it(tmp_path, monkeypatch, capsys):
+    source, work = tmp_path / "book", tmp_path / "work"
+    for wrong in ([str(source)], [str(source), str(work)], [str(tmp_path)], ["a", "b", "c"]):
+        with pytest.raises(SystemExit, match=r"Say which folder .* classroom\.lab FROM TO"):
+            lab.main(wrong)
+    source.mkdir()
+    (source / "a.txt").write_text("text")
+    assert lab.main([str(source), str(work)]) == 0
+    assert capsys.readouterr().out == f"The notebooks are in {work}.\n"
+    work.joinpath("a.txt").unlink()
+
+    def full(*args):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(SystemExit, match=r"could not be copied: No space .*\. Make room, and"):
+        lab.main([str(source), str(work)])
+
+
+SERVER = """
+import signal, time
+heard = []
+signal.signal(signal.SIGINT, lambda *_: heard.append(1))
+print("ready", flush=True)
+while len(heard) < 2:
+    time.sleep(0.05)
+print("ended by itself", flush=True)
+"""
+
+
+def test_jupyterlab_may_ask_before_it_ends(tmp_path):
+    """A Ctrl-C reaches both; JupyterLab then asks, and ends with the second, or with a "y"."""
+    (tmp_path / "book").mkdir()
+    (tmp_path / "jupyterlab.py").write_text(SERVER)
+    start = f"from classroom import lab; lab.COURSE = lab.Path({str(tmp_path)!r}); lab.main([])"
+    process = subprocess.Popen(
+        [sys.executable, "-c", start],
+        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": f"{ROOT / 'lessons_src'}"},
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "ready\n", process.stderr.read()
+    for _ in range(2):
+        os.killpg(process.pid, signal.SIGINT)
+        time.sleep(1)
+    said, problem = process.communicate(timeout=60)
+    assert (process.returncode, said, problem) == (0, "ended by itself\n", "")

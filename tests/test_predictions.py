@@ -9,6 +9,7 @@ import pytest
 from cnnlab import pieces
 from cnnlab.pieces import answer, ask, calibration
 from scipy.stats import binomtest
+from website.cells import HEAD
 
 NETS = {
     "the dense one": "It has no idea of neighbours.",
@@ -306,6 +307,134 @@ def test_where_nothing_can_be_kept_it_works_as_long_as_the_page_is_open(shown, n
     tab.get_by_label("neither").check()
     tab.get_by_label("Commit, 90 per cent sure").click()
     assert tab.locator("cnn-answer section").inner_text().startswith("Right.")
+
+
+FULL = "void (Storage.prototype.setItem = () => { throw new Error('full') })"
+
+
+def test_where_nothing_more_fits_it_works_as_long_as_the_page_is_open_and_says_so(shown, notebook):
+    for name in ("nets", "other"):
+        ask(name, "Which minds?", NETS)
+    tab = notebook(shown)
+    for kept in (True, False):
+        tab.get_by_label("neither").first.check()
+        tab.get_by_label("Commit, 90 per cent sure").first.click()
+        said = tab.question.nth(0 if kept else 1).inner_text()
+        assert ("You said: neither" in said) and ("could not keep it: it is gone" in said) != kept
+        tab.evaluate(FULL)
+    answer("nets", right("neither"))
+    tab.context.add_init_script(FULL)
+    later = notebook(shown, tab.context)
+    assert later.answer.inner_text().startswith("Right. Answer: neither.")
+    assert "could not keep" not in later.question.first.inner_text()
+    later.get_by_role("button", name="read without questions").click()
+    assert later.get_by_role("radio").count() == 0
+
+
+def test_an_address_that_is_none_stops_no_question(shown, notebook):
+    ask("nets", "Which minds?", NETS)
+    tab = notebook(shown)
+    tab.goto("http://notebook.test/#100%")
+    tab.reload()
+    assert tab.get_by_role("radio").count() == 3
+
+
+# ---- What only the site has
+
+
+def alone(name, *questions):
+    """An element of the site, in a course of these questions."""
+    course = [{"page": "book/01", "title": "One", "questions": questions}]
+    parts = [
+        f"cnn.questions = {json.dumps(course)};"
+        if part == "questions"
+        else (pieces.FOLDER / f"{part}.js").read_text("utf-8")
+        for part in pieces.scripts(name)
+    ]
+    return {"text/html": f"<cnn-{name}></cnn-{name}><script>{chr(10).join(parts)}</script>"}
+
+
+def test_a_chapter_is_read_as_long_as_the_page_is_open_where_nothing_more_fits(notebook):
+    question = {"name": "quiz-nets", "version": "0" * 8, "question": "Which?", "kind": "options"}
+    tab = notebook([alone("your-course", question)])
+    tab.evaluate(FULL)
+    tab.get_by_label("Read: One").check()
+    assert tab.locator("cnn-your-course .words").inner_text().startswith("1 of 1 chapters read")
+
+
+def test_of_two_predictions_that_of_the_question_as_it_is_asked_now_counts(notebook):
+    def said(words, version, day, **other):
+        common = {"kind": "options", "said": 0, "sure": 70, "words": words, "version": version}
+        return common | {"at": f"2026-01-0{day}T12:00:00Z"} | other
+
+    now, before = "a" * 8, "b" * 8
+    names = ("mine", "again-1-mine", "theirs", "older", "both")
+    question = {"version": now, "question": "Which?", "kind": "options", "section": "s"}
+    asked = [question | {"name": name} for name in names if not name.startswith("again")]
+    tab = notebook([alone("your-predictions", *asked)])
+    mine = {
+        "mine": said("mine", now, 2),
+        "again-1-mine": said("mine", now, 2),
+        "theirs": said("mine", before, 1),
+        "older": said("mine", now, 2),
+        "both": said("mine", before, 1),
+    }
+    theirs = {
+        "mine": said("theirs", before, 1),
+        "again-1-mine": said("theirs", before, 1),
+        "theirs": said("theirs", now, 2),
+        "older": said("theirs", now, 1),
+        "both": said("theirs", before, 2),
+    }
+    tab.evaluate("mine => cnn.predictions.keep(mine)", mine)
+
+    def load(predictions):
+        text = json.dumps({"course": "cnnlab", "format": 1, "predictions": predictions})
+        file = {"name": "p.json", "mimeType": "application/json", "buffer": text.encode()}
+        tab.locator("[type=file]").set_input_files(file)
+        words = "document.querySelector('cnn-your-predictions').words.textContent"
+        tab.wait_for_function(f"{words} !== ''")
+        told = tab.evaluate(words)
+        tab.evaluate("document.querySelector('cnn-your-predictions').say('')")
+        return told
+
+    assert load(theirs) == "5 predictions read, 2 of them new here."
+    kept = tab.evaluate("cnn.predictions.all()")
+    counts = {name: entry["words"] for name, entry in kept.items()}
+    assert counts == dict(zip(names, ["mine", "mine", "theirs", "theirs", "mine"], strict=True))
+    for wrong in (
+        {"x</style><script>": said("theirs", now, 1)},
+        {"mine": said("theirs", '"]</style>', 1)},
+        {"mine": said("theirs", now, 1, kind="unknown")},
+        {"mine": said("theirs", now, 1, said=None)},
+        {"mine": said("theirs", now, 1, kind="order")},
+    ):
+        assert "holds no predictions of this course" in load(wrong)
+    assert tab.evaluate("cnn.predictions.all()") == kept
+
+
+SEALED = '<div class="sealed" id="sealed-nets" data-version="aaaaaaaa" style="display: none">'
+
+
+def test_what_a_browser_has_kept_opens_seals_and_is_no_script(notebook):
+    tab = notebook([{"text/html": f"{HEAD}{SEALED}open</div>"}])
+    bad = "x</style><script>globalThis.bad = true</script>"
+    kept = {"nets": {"version": "a" * 8}, bad: {"version": "a" * 8}, "none": None}
+    kept["version"] = {"version": bad}
+    tab.evaluate("p => localStorage.setItem('cnnlab.predictions.1', JSON.stringify(p))", kept)
+    tab.reload()
+    assert tab.evaluate("globalThis.bad") is None
+    assert tab.locator("#sealed-nets").is_visible()
+
+
+def test_a_script_that_is_missing_later_unseals_nothing(notebook):
+    tab = notebook([{"text/html": HEAD}])
+    asks = """() => {
+        const script = document.head.appendChild(document.createElement("script"));
+        script.dispatchEvent(new Event("error"));
+        return document.documentElement.classList.contains("asks");
+    }"""
+    assert tab.evaluate(asks)
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])

@@ -15,7 +15,8 @@ import pytest
 import yaml
 from cnnlab import recipes
 from cnnlab.recipes import PARTS, RECIPES, rates, seen, shifted, train, views, without
-from cnnlab.records import records
+from cnnlab.records import RecordMismatch, records
+from cnnlab.training import device_at
 
 CHAPTER = Path(__file__).parents[1] / "lessons_src" / "chapters" / "12-further-and-faster.md"
 SMALL = RECIPES["mnist-quick"]
@@ -77,7 +78,7 @@ def test_a_recipe_without_a_part_differs_in_that_alone(key):
     recipe, left_out = RECIPES[key], 0
     for part, changes in PARTS.items():
         if all(getattr(recipe, name) == value for name, value in changes.items()):
-            with pytest.raises(ValueError, match=f"no {part} that could be left out"):
+            with pytest.raises(ValueError, match=f"^{key} has no {part} that could be left out"):
                 without(recipe, part)
             continue
         assert without(recipe, part) == replace(recipe, **changes)
@@ -102,6 +103,8 @@ def test_what_cannot_be_trained_is_said():
         train("mnist")
     with pytest.raises(ValueError, match=r"'dropout' is no part of a recipe. There are: batch"):
         train("mnist-quick", part="dropout")
+    with pytest.raises(ValueError, match=r"'shift' is no part of a recipe. There are: batch"):
+        without(SMALL, "shift")
     with pytest.raises(ValueError, match="seed must be a whole number"):
         train("mnist-quick", seed=-1)
     few = IMAGES[:9], np.zeros(9, int)
@@ -109,6 +112,52 @@ def test_what_cannot_be_trained_is_said():
         recipes.learn(SMALL, few, few)
     with pytest.raises(ValueError, match=r"exam needs equally many .* It has 0 and 9"):
         recipes.learn(replace(SMALL, batch_size=3), few, (IMAGES[:0], few[1]))
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["mnist-best", "cifar10-bset"], "'cifar10-bset' is no recipe"),
+        (["cifar10-best", "mnist-best", "--without", "flips"], "mnist-best has no flips"),
+    ],
+)
+def test_the_command_line_refuses_before_anything_is_trained(monkeypatch, options, says):
+    monkeypatch.setattr(recipes, "train", lambda key, **settings: pytest.fail(f"trains {key}"))
+    monkeypatch.setattr(sys, "argv", ["recipes", *options])
+    with pytest.raises(SystemExit, match=says):
+        recipes.main()
+
+
+@pytest.mark.parametrize(
+    ("options", "keys"),
+    [([], [*RECIPES]), (["--without", "flips"], ["cifar10-quick", "cifar10-best"])],
+)
+def test_by_default_all_recipes_are_trained_that_have_the_part(monkeypatch, options, keys):
+    trained = []
+    row = {"test_accuracy": 1, "views_accuracy": 1, "seconds": 1}
+
+    def done(key, **settings):
+        trained.append(key)
+        return {"system": key, "epochs": [row]}
+
+    monkeypatch.setattr(recipes, "train", done)
+    monkeypatch.setattr(sys, "argv", ["recipes", *options])
+    recipes.main()
+    assert trained == keys
+
+
+@pytest.mark.parametrize("damaged", [b"", b"PK\x03\x04", b"nonsense"])
+def test_a_damaged_draft_is_said_in_words(tmp_path, damaged):
+    trainer = recipes.Trainer(SMALL, IMAGES, 0, device_at("float32"))
+    draft = tmp_path / "mnist-quick-seed0.npz"
+    draft.write_bytes(damaged)
+    with pytest.raises(ValueError, match=r"seed0\.npz cannot be read \(.*\)\. Delete it, and the"):
+        trainer.go_on(draft, {})
+    record = dict.fromkeys(("system", "recipe", "parameters", "data", "versions", "precision"))
+    trainer.save(draft, {**record, "epochs": []})
+    with pytest.raises(RecordMismatch, match="made in another way; move it"):
+        trainer.go_on(draft, record | {"recipe": "another"})
+    assert trainer.go_on(draft, record)["epochs"] == []
 
 
 # --- On one host and on two ---

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -48,10 +49,19 @@ def test_every_record_of_the_course_is_one():
     assert kept_weights(records.RESULTS / "S15-seed0.json").name == "S15-seed0.weights.h5"
 
 
+def test_what_records_hold_is_described():
+    told = set(re.findall(r"\w+", records.records.__doc__))
+    for path in records.RESULTS.glob("*.json"):
+        record = read(path)
+        assert {*record, *(name for row in record["epochs"] for name in row)} <= told, path
+
+
 @pytest.mark.parametrize("key", ["S3", "S", "S*", "S?", "[S]1", "", "S1-seed0"])
 def test_no_record_is_said_in_one_line(folder, key):
     for place in (folder, folder / "nowhere"):
-        with pytest.raises(NoRecords, match=r"no record of .* in .*make reproduce") as said:
+        with pytest.raises(
+            NoRecords, match=r"no record of .*Is the name right\?.*cnnlab\.recipes"
+        ) as said:
             records.records(key, place)
         assert f"of {key} in {place}" in str(said.value) and "\n" not in str(said.value)
 

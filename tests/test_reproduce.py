@@ -285,6 +285,22 @@ def test_images_that_a_source_left_out_are_left_out(monkeypatch):
     assert seen["S7"] == [(0, 60_000), None] and seen["S8"] == [(0, 54_000), (54_000, 6_000)]
 
 
+@pytest.mark.parametrize(
+    ("tier", "read"), [("", "full"), ('" "', "full"), ("sample", "sample"), ("'sample' ", "sample")]
+)
+def test_a_tier_as_people_write_it(monkeypatch, tier, read):
+    class Asked(Exception):
+        pass
+
+    def load(name, tier):
+        raise Asked(tier)
+
+    monkeypatch.setattr(data, "load", load)
+    monkeypatch.setenv("CNNLAB_TIER", tier)
+    with pytest.raises(Asked, match=f"^{read}$"):
+        import_module("cnnlab.reproduce")._images(SYSTEMS["S1"].recipe)
+
+
 def test_the_record_of_another_run_is_not_overwritten(tmp_path, sample):
     text = (RESULTS / "S2-seed0.json").read_text()
     (tmp_path / "S1-seed0.json").write_text(text)

@@ -439,6 +439,9 @@ def test_mistakes_are_told_in_words_with_their_line(monkeypatch):
     assert room.run("cell-4", "print(x)\nraise SystemExit").endswith("SystemExit")
     assert room.run("cell-5", "y = [x, x]") == ""
     assert "".join(text for _, text in shown) == "1\ny = [1, 1]\n"
+    room.names["i"] = 7
+    assert room.run("cell-6", "z = [i * i for i in range(3)]") == ""
+    assert shown[-1] == ("text", "z = [0, 1, 4]\n")
 
 
 # --- Python's files

@@ -66,3 +66,13 @@ def test_the_photograph_is_grey_and_has_the_wanted_size():
     photo = sketches.photograph(64)
     assert photo.shape == (64, 64) and photo.dtype.kind == "i"
     assert 0 <= photo.min() < 40 and 215 < photo.max() <= 255
+
+
+@pytest.mark.parametrize("k, how", [(3, "overlap"), (2, "lie edge to edge"), (1, "leave gaps")])
+def test_stride_tells_how_the_frames_lie(k, how):
+    check(sketches.stride(IMAGE[:5, :5], KERNEL[:k, :k], 2), f"2 pixels apart and {how}.")
+
+
+def test_one_frame_is_no_plural():
+    alone = sketches.stride(IMAGE[:4, :4], KERNEL, 2).alt
+    assert "1 frame of 3 by 3. Beside" in alone

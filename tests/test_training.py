@@ -364,6 +364,16 @@ def test_accuracy_is_that_of_each_seeds_network():
     assert seeds_of().validation is None and seeds_of().device
 
 
+def test_labels_in_a_column_are_labels_and_others_are_named():
+    """As `keras.datasets.cifar10` gives them. Compared with a row, they would make a table."""
+    runs, column = seeds_of(), Y[:, np.newaxis]
+    assert runs.accuracy(X, column) == pytest.approx(runs.accuracy(X, Y))
+    assert seeds_of(validation=(X, column)).validation[:, -1] == pytest.approx(runs.accuracy(X, Y))
+    for wrong in (np.eye(3)[Y], Y[:5]):
+        with pytest.raises(ValueError, match="one whole number as a label for each of the 90"):
+            runs.accuracy(X, wrong)
+
+
 def test_a_lesson_and_an_optimizer_of_ones_own():
     def lesson(seed):
         rows = np.random.default_rng(seed).permutation(90)[:40]

@@ -26,3 +26,10 @@ def test_hollows_tell_where_each_path_leads():
     )
     check(picture, "2 hollows", "left: from w = −0.5, b = 1 to w = −1, b = 0")
     assert len(plots(picture)) == 1 and "right" in texts(picture)
+
+
+def test_hollows_draw_more_paths_than_there_are_colours():
+    paths = {f"path {i}": [[i / 4 - 1, 1], [1, 0]] for i in range(6)}
+    window = (-2, 2, -1, 2)
+    picture = walks.hollows(lambda w, b: w**2 + b**2, paths, minima=[(0, 0)], window=window)
+    check(picture, "6 paths", "path 5: from w = 0.25")

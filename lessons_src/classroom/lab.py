@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import nbformat
+from cnnlab.files import written_whole
 
 from .notebooks import from_text
 from .plain import SITE_ONLY, for_jupyter
@@ -22,7 +23,7 @@ SETTINGS = Path(__file__).with_name("jupyterlab")  # pages open as pages, not as
 
 
 def hand_out(source, target):
-    """Copy notebooks, pages and pictures of a folder to another.
+    """Copy notebooks, pages and pictures of a folder to another, each whole or not at all.
 
     A master becomes a notebook with its solutions and all of its tests.
 
@@ -31,28 +32,38 @@ def hand_out(source, target):
     """
     source, target = Path(source), Path(target)
     note = target / HANDED
-    handed = json.loads(note.read_text("utf-8")) if note.exists() else {}
-    newer = []
-    for path in sorted(source.rglob("*.*")):
-        name = path.relative_to(source)
-        hidden = any(part.startswith((".", "_")) for part in name.parts)
-        if path.is_dir() or hidden or path.suffix == ".bib" or name.as_posix() in SITE_ONLY:
-            continue
-        name, content = ready(path, source, name)
-        own, digest = target / name, digest_of(content)
-        before = handed.get(name.as_posix())
-        if own.exists():
-            if digest_of(own.read_bytes()) != before:  # the reader's
+    handed, newer = noted(note), []
+    try:
+        for path in sorted(source.rglob("*.*")):
+            name = path.relative_to(source)
+            hidden = any(part.startswith((".", "_")) for part in name.parts)
+            if path.is_dir() or hidden or path.suffix == ".bib" or name.as_posix() in SITE_ONLY:
+                continue
+            name, content = ready(path, source, name)
+            own, digest = target / name, digest_of(content)
+            before = handed.get(name.as_posix())
+            there = digest_of(own.read_bytes()) if own.exists() else None
+            if there not in (None, before, digest):  # the reader's
                 newer += [name.as_posix()] if before not in (None, digest) else []
                 continue
-            if before == digest:
-                continue
-        own.parent.mkdir(parents=True, exist_ok=True)
-        own.write_bytes(content)
-        handed[name.as_posix()] = digest
-    if handed:
-        note.write_text(json.dumps(handed, indent=1, sort_keys=True), "utf-8")
+            if there != digest:
+                own.parent.mkdir(parents=True, exist_ok=True)
+                with written_whole(own) as part:
+                    part.write_bytes(content)
+            handed[name.as_posix()] = digest
+    finally:  # what is there counts, even if the rest could not be copied
+        if handed:
+            with written_whole(note) as part:
+                part.write_text(json.dumps(handed, indent=1, sort_keys=True), "utf-8")
     return newer
+
+
+def noted(note):
+    """What the note of an earlier time says; nothing if it is missing or damaged."""
+    try:
+        return dict(json.loads(note.read_text("utf-8")))
+    except (OSError, ValueError, TypeError):
+        return {}
 
 
 def ready(path, folder, name):
@@ -70,6 +81,14 @@ def digest_of(content):
     return hashlib.sha256(content).hexdigest()[:16]
 
 
+def copy(source, target):
+    """Hand out, and say which lessons are newer than the reader's, or what went wrong."""
+    try:
+        tell(hand_out(source, target), target)
+    except OSError as problem:
+        sys.exit(f"The lessons could not be copied: {problem}. Make room, and start again.")
+
+
 def tell(newer, target):
     """Say which lessons are newer than the reader's."""
     for name in newer:
@@ -81,8 +100,13 @@ def tell(newer, target):
 
 def main(arguments):
     if arguments and not arguments[0].startswith("-"):
-        source, target = arguments
-        tell(hand_out(source, target), target)
+        if len(arguments) != 2 or not Path(arguments[0]).is_dir():
+            wrong = "" if Path(arguments[0]).is_dir() else f"There is no folder {arguments[0]}. "
+            sys.exit(
+                f"{wrong}Say which folder to copy, and where to: python -m classroom.lab FROM TO"
+            )
+        copy(*arguments)
+        print(f"The notebooks are in {arguments[1]}.")
         return 0
     if not (COURSE / "book").is_dir():
         sys.exit(
@@ -90,12 +114,14 @@ def main(arguments):
             "Install, unpack it, and follow that page."
         )
     os.chdir(COURSE)
-    tell(hand_out("book", "work"), "work")
+    copy("book", "work")
     lab = [sys.executable, "-m", "jupyterlab", "work", f"--LabApp.app_settings_dir={SETTINGS}"]
-    try:
-        return subprocess.call([*lab, *arguments])
-    except KeyboardInterrupt:  # how JupyterLab is ended
-        return 0
+    server = subprocess.Popen([*lab, *arguments])
+    while True:
+        try:
+            return server.wait()
+        except KeyboardInterrupt:  # JupyterLab hears it, too, and asks whether to end
+            pass
 
 
 if __name__ == "__main__":

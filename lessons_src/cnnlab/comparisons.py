@@ -25,10 +25,12 @@ class Comparison:
         return self.low > 0 or self.high < 0
 
     def __str__(self):
-        form = "+.1f" if self.unit else "+.2g"
-        mean, low, high = (
-            format(each, form).replace("-", "−") for each in (self.mean, self.low, self.high)
-        )
+        numbers = self.mean, self.low, self.high
+        places = [-int(np.floor(np.log10(abs(each) or 1))) for each in numbers]
+        digits = 1 if self.unit else max(0, 1 + min(places))
+        if self.settled:  # then no end is written as 0
+            digits = max(digits, *places)
+        mean, low, high = (f"{each:+.{digits}f}".replace("-", "−") for each in numbers)
         unit = f" {self.unit}" if self.unit else ""
         verdict = "" if self.settled else ": not settled"
         return f"{mean}{unit} (95 % interval {low} to {high}){verdict}"

@@ -19,6 +19,8 @@ FINE, ELSEWHERE, WRONG = "ok", "--", "NO"
 MEMORY = 2.5  # gigabytes that a chapter takes at most
 SECONDS = 300  # for TensorFlow to load, on a slow disk
 LIBRARIES = ("tensorflow", "keras", "numpy", "scipy", "matplotlib")
+# How TensorFlow ends on a processor without it; the last one on Windows.
+NO_AVX = ("AVX", "llegal", "status -4", "status -6", "status 3221225501")
 # In a Python of its own, since a processor that TensorFlow is not made for ends the program.
 LOAD = """
 import json, cnnlab, keras, tensorflow as tf
@@ -113,13 +115,21 @@ def memory():
 
 def data():
     try:
-        from cnnlab.data import NAMES, at_hand
+        from cnnlab.data import NAMES, at_hand, own_folder, setting
     except ImportError:
         return Finding(ELSEWHERE, "Data: not looked for, since NumPy is missing.")
-    full = [name for name in NAMES if at_hand(name)]
-    tier = os.environ.get("CNNLAB_TIER", "")
+    tier = setting("CNNLAB_TIER")
+    if tier not in ("", "sample", "full"):
+        return Finding(
+            WRONG, f'Data: CNNLAB_TIER must be "sample" or "full", got {tier!r}. Or unset it.'
+        )
     if tier == "sample":
         return Finding(FINE, "Data: what is built in, as CNNLAB_TIER says.")
+    try:
+        own_folder()
+    except ValueError as problem:
+        return Finding(WRONG, f"Data: {problem}")
+    full = [name for name in NAMES if at_hand(name)]
     if tier == "full" and len(full) < len(NAMES):
         lacking = ", ".join(name for name in NAMES if name not in full)
         return Finding(
@@ -190,8 +200,9 @@ def load():
         return [], f"it took more than {SECONDS} seconds"
     if done.returncode == 0:
         return json.loads(done.stdout.splitlines()[-1]), ""
-    lines = done.stderr.strip().splitlines()
-    return [], lines[-1] if lines else f"it ended with the status {done.returncode}"
+    lines = done.stderr.strip().splitlines() or [f"it ended with the status {done.returncode}"]
+    telling = [each for each in lines if "DLL" in each or "AVX" in each]  # advice may follow them
+    return [], (telling or lines)[-1]
 
 
 def device(gpus, problem, nvidia):
@@ -199,9 +210,9 @@ def device(gpus, problem, nvidia):
         hint = ""
         if "DLL" in problem:
             hint = " On Windows it needs Microsoft's Visual C++ Redistributable."
-        elif "status -4" in problem or "llegal" in problem:
+        elif any(sign in problem for sign in NO_AVX):
             hint = " This processor may lack AVX, which TensorFlow needs: use Colab."
-        return Finding(WRONG, f"TensorFlow does not load: {problem}.{hint}")
+        return Finding(WRONG, f"TensorFlow does not load: {problem.rstrip('.')}.{hint}")
     if gpus:
         return Finding(FINE, f"Training runs on {', '.join(gpus)}. Notebooks share its memory.")
     cores = os.cpu_count()

@@ -5,6 +5,7 @@ is, not turned around (Goodfellow, Bengio, Courville, *Deep Learning*, 2016, sec
 padding and strides follow `keras.ops.conv` exactly.
 """
 
+from itertools import product
 from math import prod
 
 import numpy as np
@@ -30,7 +31,8 @@ def conv2d(images, kernels, bias=None, *, strides=1, padding="valid", dilation=1
 
     Returns:
         Array of shape (..., height_out, width_out, channels_out), in the common type of images,
-        kernels and bias. Integers become int64; float16 is multiplied and added in float32.
+        kernels and bias. Integers become int64; float16 is multiplied and summed in float32, and
+        gets its bias when it is float16 again.
 
     Raises:
         ValueError: if a shape or setting does not fit, or sums of integers might not fit int64;
@@ -45,13 +47,16 @@ def conv2d(images, kernels, bias=None, *, strides=1, padding="valid", dilation=1
     patches = windows(batch, size, strides=strides, padding=padding, dilation=dilation)
     output = np.empty((*patches.shape[:3], channels_out), result_type)
 
-    block = max(1, _BLOCK_BYTES // (prod(patches.shape[1:]) * matrix.itemsize))
-    rows = np.empty((block, *patches.shape[1:]), matrix.dtype)
-    for start in range(0, len(patches), block):
-        part = patches[start : start + block]
-        rows[: len(part)] = part
-        products = output[start : start + block].reshape(-1, channels_out)
-        np.matmul(rows[: len(part)].reshape(-1, len(matrix)), matrix, out=products)
+    row_bytes = prod(patches.shape[2:]) * matrix.itemsize
+    high = max(1, min(patches.shape[1], _BLOCK_BYTES // row_bytes))  # of a large image, some rows
+    block = max(1, _BLOCK_BYTES // (row_bytes * patches.shape[1]))
+    rows = np.empty((block, high, *patches.shape[2:]), matrix.dtype)
+    for start, top in product(range(0, len(patches), block), range(0, patches.shape[1], high)):
+        part = patches[start : start + block, top : top + high]
+        filled = rows[: len(part), : part.shape[1]]
+        filled[:] = part
+        products = output[start : start + block, top : top + high].reshape(-1, channels_out)
+        np.matmul(filled.reshape(-1, len(matrix)), matrix, out=products)
         if bias.any():  # else a pass over the memory for nothing
             products += bias
     return output.reshape(*images.shape[:-3], *output.shape[1:])

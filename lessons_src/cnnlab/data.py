@@ -78,7 +78,7 @@ def load(name, tier=None):
     """
     if not isinstance(name, str) or name not in _KNOWN:
         raise ValueError(f'name must be "mnist", "fashion_mnist" or "cifar10", got {name!r}.')
-    tier = _setting("CNNLAB_TIER") if tier is None else tier
+    tier = setting("CNNLAB_TIER") if tier is None else tier
     if not isinstance(tier, str) or tier not in ("", "sample", "full"):
         raise ValueError(f'CNNLAB_TIER, or tier, must be "sample" or "full", got {tier!r}.')
     if tier == "sample":
@@ -88,8 +88,8 @@ def load(name, tier=None):
     except DataUnavailable as problem:
         if tier == "full":
             raise DataUnavailable(
-                f"{problem} The tier is full, which forbids the built-in data: unset CNNLAB_TIER, "
-                f"or set CNNLAB_DATA to a folder that holds {name}.npz."
+                f"{problem} The tier is full, which forbids the built-in data. CNNLAB_TIER=sample "
+                f"asks for these; or set CNNLAB_DATA to a folder that holds {name}.npz."
             ) from None
         data = _built_in(name)
         print(f"{problem} Using instead: {data.source}.")
@@ -140,7 +140,7 @@ def photographs():
     return Dataset(x_train, y_train, x_test, y_test, PHOTOGRAPHS, source)
 
 
-def _setting(variable):
+def setting(variable):
     """What an environment variable says, without the quotes and spaces that come with it."""
     return os.environ.get(variable, "").strip(string.whitespace + "\"'")
 
@@ -168,17 +168,25 @@ def _dataset(name, arrays, source):
     return Dataset(*parts, class_names, source)
 
 
-def _from_folder(name):
-    """The data set from `CNNLAB_DATA`, or None if that is unset or does not hold this set."""
-    setting = _setting("CNNLAB_DATA")
-    if not setting:
+def own_folder():
+    """The folder that `CNNLAB_DATA` names, or None; ValueError if there is no such folder."""
+    named = setting("CNNLAB_DATA")
+    if not named:
         return None
-    folder = os.path.abspath(os.path.expanduser(os.path.expandvars(setting)))
+    folder = os.path.abspath(os.path.expanduser(os.path.expandvars(named)))
     if not os.path.isdir(folder):
         raise ValueError(
-            f"CNNLAB_DATA is {setting!r}, but {folder} is not a folder. "
+            f"CNNLAB_DATA is {named!r}, but {folder} is not a folder. "
             "Correct it, or unset it to let the course find the data."
         )
+    return folder
+
+
+def _from_folder(name):
+    """The data set from `CNNLAB_DATA`, or None if that is unset or does not hold this set."""
+    folder = own_folder()
+    if not folder:
+        return None
     file = Path(folder, f"{name}.npz")
     try:
         return _dataset(name, _read_npz(file), f"{_KNOWN[name].title}, from CNNLAB_DATA")
@@ -206,8 +214,8 @@ def _full(name):
 
 def at_hand(name):
     """Whether the full set can be had without a network (nobody has looked into its files)."""
-    folder = Path(os.path.expandvars(_setting("CNNLAB_DATA"))).expanduser()
-    own = _setting("CNNLAB_DATA") and (folder / f"{name}.npz").is_file()
+    folder = Path(os.path.expandvars(setting("CNNLAB_DATA"))).expanduser()
+    own = setting("CNNLAB_DATA") and (folder / f"{name}.npz").is_file()
     return bool(own) or all(
         any((_cache_folder() / file).is_file() for file in files)
         for _, _, *files in _KNOWN[name].files

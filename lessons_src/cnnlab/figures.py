@@ -238,19 +238,62 @@ def _few(columns, most):
     return max(divisors, default=min(columns, 3))
 
 
+def _arrays(kind, given, advice, **each):
+    """Images or maps as arrays without an only channel; `each` holds what each of them needs."""
+    arrays = [np.asarray(one) for one in given]
+    arrays = [a[..., 0] if a.ndim == 3 and a.shape[-1] == 1 else a for a in arrays]
+    if not arrays:
+        raise ValueError(f"There is no {kind} to show: the list of them is empty.")
+    for name, values in each.items():
+        if len(values) != len(arrays):
+            raise ValueError(
+                f"{name} must be one for each of the {len(arrays)} {kind}s, got {len(values)}."
+            )
+    coloured = " or (height, width, 3)" if kind == "image" else ""
+    for a in arrays:
+        if not a.size or (a.ndim != 2 and not (coloured and a.ndim == 3 and a.shape[-1] == 3)):
+            raise ValueError(
+                f"Each {kind} must be of shape (height, width){coloured}, got shape {a.shape}. "
+                f"{advice}"
+            )
+    return arrays
+
+
+def _with_panels(alt, titles):
+    """An alt text that names the panels, too, unless it does already."""
+    titles = [" ".join(str(title).split()) for title in titles if title != ""]
+    named = all(re.search(rf"(?<!\w){re.escape(title)}(?!\w)", alt) for title in titles)
+    return alt if named else f"{alt} Panels: {', '.join(titles)}."
+
+
 def images(pictures, titles=None, *, columns=10, source="", scale=0.9, alt=""):
     """Show images in a grid.
 
     Args:
-        pictures: array of shape (N, height, width, channels) or (N, height, width), in [0, 1].
+        pictures: array of shape (N, height, width, 1 or 3) or (N, height, width), or a list of
+            images, in [0, 1]. Noise may lie up to 0.5 outside, and is shown as 0 or 1.
         titles: N short texts, or None.
         columns: images in a row; fewer on a phone.
         source: where the images come from, for the alt text and below the grid.
         scale: inches a picture is wide, at most.
         alt: what a reader should see in them; put before the computed alt text.
+
+    Raises:
+        ValueError: for no image, another shape, values out of range, or another number of titles.
     """
-    pictures = [np.squeeze(picture) for picture in pictures]
     titles = [""] * len(pictures) if titles is None else [str(t) for t in titles]
+    advice = (
+        "images takes a list of them, [image] for one; figures.maps shows channels, one by one."
+    )
+    if getattr(pictures, "ndim", 0) == 3 and pictures.shape[-1] in (1, 3):
+        raise ValueError(f"One image, of shape {tuple(pictures.shape)}, is no list. {advice}")
+    pictures = _arrays("image", pictures, advice, titles=titles)
+    for low, high in ((picture.min(), picture.max()) for picture in pictures):
+        if not -0.5 <= low <= high <= 1.5:
+            raise ValueError(
+                "Images have values between 0 and 1 (noise up to 0.5 outside), but there are "
+                f"some from {low:.3g} to {high:.3g}. Bytes become that if you divide by 255."
+            )
     panels = [
         _pixels(picture, title, 96 * scale) for picture, title in zip(pictures, titles, strict=True)
     ]
@@ -272,18 +315,29 @@ def maps(matrices, titles, *, alt, columns=4, height=2.2, signed=True):
     """Show matrices as pictures: feature maps, kernels, weight matrices.
 
     Args:
-        matrices: arrays of shape (rows, columns).
-        titles: one for each.
+        matrices: arrays of shape (rows, columns) or (rows, columns, 1).
+        titles: one for each; those that alt does not hold are added to it.
         alt: what a reader should see in them.
         columns: pictures in a row; fewer on a phone.
         height: inches a picture is high, at most.
         signed: True colours positive orange, negative blue, and leaves zero as the paper; False
             shows grey from the smallest (black) to the largest value (white). One for all, or one
             for each.
+
+    Raises:
+        ValueError: for no map, another shape, values that are not finite, or another number of
+            titles or signs.
     """
     signs = [signed] * len(matrices) if isinstance(signed, bool) else signed
+    advice = "maps takes a list of them: [map] for one, np.moveaxis(block, -1, 0) for a block."
+    matrices = _arrays("map", matrices, advice, titles=titles, signed=signs)
     panels = []
     for values, title, sign in zip(matrices, titles, signs, strict=True):
+        if not np.isfinite(values).all():
+            raise ValueError(
+                f"The map {title!r} holds numbers that are not finite (nan or inf). Look for what "
+                "made them, such as a division by 0 or a training that diverged."
+            )
         values = np.asarray(values, float)
         if not sign:
             values = (values - values.min()) / ((values.max() - values.min()) or 1)
@@ -294,7 +348,7 @@ def maps(matrices, titles, *, alt, columns=4, height=2.2, signed=True):
         few = 5  # rows of five stay rows on a phone, too
     else:
         few = _few(min(columns, len(panels)), 4 if len(panels) > 8 else 3)
-    return Picture(panels, alt, columns=columns, few=few)
+    return Picture(panels, _with_panels(alt, titles), columns=columns, few=few)
 
 
 def ties(matrices, titles, *, alt, count, height=3.2, blocks=None):
@@ -302,7 +356,7 @@ def ties(matrices, titles, *, alt, count, height=3.2, blocks=None):
 
     Args:
         matrices: integer arrays as `cnnlab.conv.dense_ties` returns them, -1 for no connection.
-        titles: one for each.
+        titles: one for each; those that alt does not hold are added to it.
         alt: what a reader should see.
         count: for each matrix, how many different weights it has.
         height: inches, at most.
@@ -324,7 +378,8 @@ def ties(matrices, titles, *, alt, count, height=3.2, blocks=None):
             shown[:, 8 * blocks[1] :: 8 * blocks[1]] = _GREY
         inches = height * min(columns / rows, 1) * (1 if values.size > 25 else 0.3)
         panels.append(_image(shown, title, 96 * inches, True))
-    return Picture(panels, alt, columns=len(panels), few=_few(len(panels), 3))
+    few = _few(len(panels), 3)
+    return Picture(panels, _with_panels(alt, titles), columns=len(panels), few=few)
 
 
 # Okabe and Ito's own colours, with grey and violet: all are seen on white and on black paper. They
@@ -381,8 +436,11 @@ def curves(series, *, x_label, y_label, x=None, title="", percent=False, ratios=
         percent: format the y axis in per cent.
         ratios: equal ratios of x are equally far apart (a logarithmic axis), each point named.
         alt: appended to the computed alt text.
+
+    Raises:
+        ValueError: for runs of unequal length.
     """
-    series = {name: np.atleast_2d(values) for name, values in series.items()}
+    series = {name: _runs(name, values) for name, values in series.items()}
 
     def draw(axis):
         _lines(axis, x, series, percent)
@@ -413,9 +471,17 @@ def curve_panels(panels, *, y_label, percent=False, alt=""):
         y_label: with units.
         percent: format the y axis in per cent.
         alt: appended to the computed alt text.
+
+    Raises:
+        ValueError: for runs of unequal length.
     """
-    everything = [np.ravel(v) for _, series in panels.values() for v in series.values()]
-    low, high = np.min(np.concatenate(everything)), np.max(np.concatenate(everything))
+    panels = {
+        label: (x, {name: _runs(name, values) for name, values in series.items()})
+        for label, (x, series) in panels.items()
+    }
+    every = np.concatenate([v.ravel() for _, series in panels.values() for v in series.values()])
+    every = every[np.isfinite(every)]  # a run that diverged has numbers up to there
+    low, high = (every.min(), every.max()) if every.size else (0, 1)
     room = 0.05 * (high - low) or 0.05
 
     def plot(x_label, x, series):
@@ -430,9 +496,9 @@ def curve_panels(panels, *, y_label, percent=False, alt=""):
     told = "; ".join(
         f"against {x_label}, {name} goes from {form(v.mean(axis=0)[0])} at {x[0]:g} to "
         f"{form(v.mean(axis=0)[-1])} at {x[-1]:g}, with a lowest point of "
-        f"{form(v.mean(axis=0).min())}"
+        f"{form(np.fmin.reduce(v.mean(axis=0)))}"
         for x_label, (x, series) in panels.items()
-        for name, v in ((n, np.atleast_2d(values)) for n, values in series.items())
+        for name, v in series.items()
     )
     text = f"{y_label}: {told}. {alt}"
     drawn = [
@@ -444,9 +510,21 @@ def curve_panels(panels, *, y_label, percent=False, alt=""):
     return Picture(drawn, text, columns=len(panels), few=2, key=key)
 
 
+def _runs(name, values):
+    """A series of `curves`, of shape (runs, points)."""
+    try:
+        return np.atleast_2d(values)
+    except ValueError:
+        lengths = ", ".join(str(np.size(run)) for run in values)
+        raise ValueError(
+            f"The runs of {name!r} must be of one length, got {lengths}. Cut them to the shortest."
+        ) from None
+
+
 def _form(percent):
     """The function that writes a value."""
-    return ("{:.1%}" if percent else "{:.3g}").format
+    form = ("{:.1%}" if percent else "{:.3g}").format
+    return lambda value: "no number" if np.isnan(value) else form(value)
 
 
 def _per_cent(value, _):
@@ -487,12 +565,20 @@ def descent(loss, paths, *, best, window, labels=("w", "b"), alt=""):
         window: (left, right, bottom, top) of the contour plot.
         labels: names of the two parameters.
         alt: appended to the computed alt text.
+
+    Raises:
+        ValueError: if the first path begins at the minimum.
     """
     left, right, bottom, top = window
     loss, lowest = np.vectorize(loss), loss(*best)
     paths = {name: np.asarray(path, float) for name, path in paths.items()}
     above = {name: loss(*path.T) - lowest for name, path in paths.items()}
-    start = next(iter(above.values()))[0]
+    first, (start, *_) = next(iter(above.items()))
+    if not start > 0:
+        raise ValueError(
+            "descent measures the loss from where the first path begins, but "
+            f"{first!r} begins no higher than the minimum. Put another path first."
+        )
     above = {name: np.maximum(values / start, 1e-12) for name, values in above.items()}
 
     def inside(path):
@@ -547,11 +633,23 @@ def bars(panels, *, x_label, percent=False, alt=""):
     """Draw horizontal bars, grouped by label, with their values; several panels side by side.
 
     Args:
-        panels: {title: {series: {label: value}}}; the series are the same in every panel.
+        panels: {title: {series: {label: value}}}; the series are the same in every panel, the
+            labels in every series of a panel.
         x_label: with units.
         percent: format values in per cent.
         alt: appended to the computed alt text, which names each series' longest bar.
+
+    Raises:
+        ValueError: if a series has other labels than the first one of its panel.
     """
+    for series in panels.values():
+        (first, labels), *others = series.items()
+        for name, values in others:
+            if set(values) != set(labels):
+                raise ValueError(
+                    f"The series {name!r} has the labels {', '.join(map(str, values))}, but "
+                    f"{first!r} has {', '.join(map(str, labels))}. Give both the same."
+                )
 
     def form(value):
         small = percent and 0 < value < 0.005
@@ -560,11 +658,13 @@ def bars(panels, *, x_label, percent=False, alt=""):
     def plot(series):
         def draw(axis):
             peak = max(max(values.values()) for values in series.values())
+            labels, step = list(next(iter(series.values()))), min(0.4, 0.8 / len(series))
             for i, values in enumerate(series.values()):
-                at = np.arange(len(values)) + (i - (len(series) - 1) / 2) * 0.4
-                drawn = axis.barh(at, values.values(), 0.36, color=SERIES[i % 5])
-                axis.bar_label(drawn, [form(v) for v in values.values()], padding=3)
-            axis.set_yticks(range(len(values)), values)
+                values = [values[label] for label in labels]
+                at = np.arange(len(values)) + (i - (len(series) - 1) / 2) * step
+                drawn = axis.barh(at, values, 0.9 * step, color=SERIES[i % 5])
+                axis.bar_label(drawn, [form(v) for v in values], padding=3)
+            axis.set_yticks(range(len(labels)), labels)
             axis.tick_params(axis="y", length=0)
             axis.invert_yaxis()
             axis.set_xticks([])
@@ -730,13 +830,22 @@ def confusion(truth, predicted, class_names, *, source=""):
     """Show how often each class (row) was taken for each class (column).
 
     Args:
-        truth, predicted: integer labels, shape (N,).
+        truth, predicted: integer labels from 0, shape (N,) or (N, 1).
         class_names: names in label order.
         source: where the images come from.
+
+    Raises:
+        ValueError: if these are no labels of the classes, or not as many of both.
     """
     n = len(class_names)
+    truth, predicted = _labels("truth", truth, n), _labels("predicted", predicted, n)
+    if len(truth) != len(predicted):
+        raise ValueError(
+            f"There are {len(truth)} labels in truth, but {len(predicted)} in predicted. Both "
+            "must be of the same images."
+        )
     counts = np.zeros((n, n), int)
-    np.add.at(counts, (np.asarray(truth), np.asarray(predicted)), 1)
+    np.add.at(counts, (truth, predicted), 1)
     wrong = counts - np.diag(np.diag(counts))
     worst = np.unravel_index(wrong.argmax(), wrong.shape)
     styles = tints(np.sqrt(wrong))
@@ -753,6 +862,22 @@ def confusion(truth, predicted, class_names, *, source=""):
             f"{class_names[worst[0]]} for {class_names[worst[1]]}"
         )
     return Shown(side_by_side([html]), words + ".")
+
+
+def _labels(name, labels, n):
+    """Labels of n classes as an array of shape (N,)."""
+    labels = np.asarray(labels)
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    got = f"{labels.dtype} of shape {labels.shape}"
+    if labels.dtype.kind in "iu" and labels.size:
+        got += f" from {labels.min()} to {labels.max()}"
+        if labels.ndim == 1 and labels.min() >= 0 and labels.max() < n:
+            return labels
+    raise ValueError(
+        f"{name} must be whole numbers from 0 to {n - 1}, one for each image, got {got}. "
+        "Probabilities become labels by .argmax(axis=1)."
+    )
 
 
 def architecture(model, *, alt=""):
@@ -820,6 +945,14 @@ def _stages(model):
     """What `architecture` draws, [words, colour, shape] each: the image, then every layer that
     convolves, pools, is dense or changes the shape; the others are named with the one before."""
     network = describe(model)
+    given = [("its input", "has", network.shape)]
+    given += [(repr(layer.name), "gives", layer.shape) for layer in network.layers]
+    for name, does, shape in given:
+        if len(shape) not in (1, 3):
+            raise ValueError(
+                "architecture draws maps (rows, columns, maps) and rows of values, but in "
+                f"{model.name!r} {name} {does} the shape {shape}."
+            )
     stages = [["image" if len(network.shape) == 3 else "input", SOFT, network.shape]]
     for number, layer in enumerate(network.layers):
         if layer.inputs != (number - 1,):
@@ -827,12 +960,8 @@ def _stages(model):
                 "architecture draws layers one after the other, but in "
                 f"{model.name!r} {layer.name!r} takes another one's output than the last one's."
             )
-        if len(layer.shape) not in (1, 3):
-            raise ValueError(
-                "architecture draws maps (rows, columns, maps) and rows of values, but "
-                f"{layer.name!r} gives the shape {layer.shape}."
-            )
-        told = _LAYERS.get(layer.kind) or re.sub(r"(?<!^)(?=[A-Z])", " ", layer.kind).lower()
+        plain = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", layer.kind.replace("2D", "")).lower()
+        told = _LAYERS.get(layer.kind, plain)
         colours = {"Conv": BLUE, "Pooling": ORANGE, "Dense": GREEN}
         colour = next((c for part, c in colours.items() if part in layer.kind), None)
         if colour is None and layer.shape == layer.input_shapes[0]:
@@ -849,7 +978,8 @@ def _how(settings):
         told += f" {written(tuple(window))}"
         usual = window if "pool_size" in settings else [1] * len(window)
         if settings["strides"] != usual:
-            told += f", stride {settings['strides'][0]}"
+            down, right = settings["strides"]
+            told += f", stride {down if down == right else written((down, right))}"
         if settings["padding"] == "same":
             told += ", same"
     activation = settings.get("activation", "linear")
@@ -858,12 +988,16 @@ def _how(settings):
 
 _LAYERS = {
     "Conv2D": "convolution",
-    "MaxPooling2D": "max pooling",
-    "AveragePooling2D": "average pooling",
+    "Conv2DTranspose": "transposed convolution",
+    "DepthwiseConv2D": "depthwise convolution",
+    "SeparableConv2D": "separable convolution",
     "GlobalAveragePooling2D": "mean of each map",
     "GlobalMaxPooling2D": "maximum of each map",
-    "ZeroPadding2D": "zero padding",
+    "UpSampling2D": "upsampling",
     "BatchNormalization": "batch norm",
     "ReLU": "ReLU",
+    "LeakyReLU": "leaky ReLU",
+    "PReLU": "PReLU",
+    "ELU": "ELU",
     "relu": "ReLU",
 }

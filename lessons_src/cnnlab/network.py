@@ -285,7 +285,9 @@ class _Reading:
                     "wrong ones. Use layers.Add or the like."
                 )
             shape = np.broadcast_shapes(*shapes)
-            facts = {}, numbers, shapes, shape, 0, 0, "float32"
+            told = {self.layers[number].dtype for number in numbers if number >= 0}
+            dtype = told.pop() if len(told) == 1 else "float32"
+            facts = {}, numbers, shapes, shape, 0, 0, dtype
         first = self.first.setdefault(id(layer), len(self.layers))
         shares = None if first == len(self.layers) else first
         arrays = layer.get_weights() if self.weights and isinstance(layer, keras.Layer) else []

@@ -93,10 +93,20 @@ PARTS = {
 
 def without(recipe, part):
     """The recipe with one of its `PARTS` left out."""
+    if part not in list(PARTS):
+        raise ValueError(f"{part!r} is no part of a recipe. There are: {', '.join(PARTS)}.")
     changed = replace(recipe, **PARTS[part])
     if changed == recipe:
-        raise ValueError(f"This recipe has no {part} that could be left out.")
+        name = next((key for key, each in RECIPES.items() if each == recipe), "This recipe")
+        raise ValueError(f"{name} has no {part} that could be left out.")
     return changed
+
+
+def _chosen(key, part):
+    """The recipe of a name, without a part if one is named."""
+    if key not in list(RECIPES):
+        raise ValueError(f"{key!r} is no recipe. There are: {', '.join(RECIPES)}.")
+    return RECIPES[key] if part is None else without(RECIPES[key], part)
 
 
 # --- The network ---
@@ -197,12 +207,19 @@ class Trainer:
 
     def go_on(self, path, new):
         """Go on from what `save` wrote, and give its record, if it is of the same kind."""
-        with np.load(path) as file:
-            record = json.loads(str(file["record"]))
-            advice = f"{path} was made in another way; move it, or give another folder"
-            records.check_same(new, record, advice)
-            for number, variable in enumerate(self.variables):
-                variable.assign(file[f"arr_{number}"])
+        try:
+            with np.load(path) as file:
+                saved = dict(file)
+            record = json.loads(str(saved["record"]))
+        except Exception as problem:  # NumPy raises whatever the damage leads to
+            raise ValueError(
+                f"{path} cannot be read ({type(problem).__name__}). Delete it, and the run starts "
+                "from its beginning."
+            ) from None
+        advice = f"{path} was made in another way; move it, or give another folder"
+        records.check_same(new, record, advice)
+        for number, variable in enumerate(self.variables):
+            variable.assign(saved[f"arr_{number}"])
         return record
 
     def tested(self):
@@ -309,11 +326,7 @@ def train(key, *, part=None, seed=0, precision="float32", folder=records.RESULTS
         OSError: if the record cannot be written; what was saved before stays.
         InUse: an OSError, if another process trains the same in this folder.
     """
-    if key not in list(RECIPES):
-        raise ValueError(f"{key!r} is no recipe. There are: {', '.join(RECIPES)}.")
-    if part is not None and part not in list(PARTS):
-        raise ValueError(f"{part!r} is no part of a recipe. There are: {', '.join(PARTS)}.")
-    recipe = without(RECIPES[key], part) if part else RECIPES[key]
+    recipe = _chosen(key, part)
     seed = whole(seed, "seed", 0, LAST_SEED)
     pairs, source = _images({"data": recipe.data, "images": None, "validation": None})
     del pairs["validation"]  # there are none: the recipe is chosen
@@ -407,7 +420,7 @@ def main():
         description="Train by recipes that leave the sources behind.",
     )
     add = parser.add_argument
-    add("recipes", nargs="*", default=list(RECIPES), help=f"of {', '.join(RECIPES)}")
+    add("recipes", nargs="*", help=f"of {', '.join(RECIPES)}; by default all (that have the part)")
     add("--without", dest="part", choices=PARTS, help="a part to leave out")
     add("--seeds", type=int, default=1, help="how many seeds, from 0 on")
     add("--job", type=int, help="only one of these trainings, by its number, from 0 on")
@@ -421,8 +434,14 @@ def main():
     if workers:
         cluster, task = {"worker": workers.split(",")}, {"type": "worker", "index": worker}
         os.environ["TF_CONFIG"] = json.dumps({"cluster": cluster, "task": task})
+    part = options["part"]
+    able = [
+        key for key, each in RECIPES.items() if not part or replace(each, **PARTS[part]) != each
+    ]
     try:
-        for key, seed in runs(recipes, seeds, job):
+        for key in recipes:
+            _chosen(key, part)  # an unknown one is named before the first has taken hours
+        for key, seed in runs(recipes or able, seeds, job):
             try:
                 run = train(key, seed=seed, **options)
             except InUse as taken:  # two that are started alike share the work

@@ -26,11 +26,11 @@ class RecordMismatch(ValueError):
 
 
 def records(key, folder=RESULTS):
-    """All runs of one system.
+    """All runs of one system, or by one recipe.
 
     Args:
-        key: "S1" to "S15", or a name in `cnnlab.models.VARIANTS`.
-        folder: where `reproduce` wrote them; by default the `results/` of the course.
+        key: "S1" to "S15", or a name in `cnnlab.models.VARIANTS` or `cnnlab.recipes.RECIPES`.
+        folder: where they were written; by default the `results/` of the course.
 
     Returns:
         List of dicts, by seed; at least one. Each holds `system, seed, recipe, parameters, data,
@@ -38,7 +38,9 @@ def records(key, folder=RESULTS):
         images at the end, dropout off), `weights` (see `kept_weights`; not in old records) and
         `epochs`: for each one `loss, accuracy, test_loss, test_accuracy, test_accuracy_halves,
         seconds`, with a validation set also `validation_loss, validation_accuracy`, with
-        variations `varied_loss, varied_accuracy`. Accuracies lie between 0 and 1.
+        variations `varied_loss, varied_accuracy`. Accuracies lie between 0 and 1. Those of a recipe
+        hold no `accuracy`, but `input_seconds`, which moving and mirroring the images took, at the
+        last epoch `views_accuracy`, by all views of each image, and beside the epochs `hosts`.
 
     Raises:
         NoRecords: if there is none.
@@ -49,8 +51,9 @@ def records(key, folder=RESULTS):
     runs = sorted(map(read, paths), key=lambda run: run["seed"])
     if not runs:
         raise NoRecords(
-            f"There is no record of {key} in {folder}. Copy the course's folder results/ there, or "
-            f'train it for hours: `make reproduce SYSTEMS="{key}"`.'
+            f"There is no record of {key} in {folder}. Is the name right? Copy the course's folder "
+            f"results/ there, or train it for hours: `python -m cnnlab.reproduce {key}` (a recipe "
+            f"of chapter 12: `python -m cnnlab.recipes {key}`)."
         )
     for run in runs[1:]:
         check_same(run, runs[0], "These runs do not belong into one table")

@@ -4,7 +4,6 @@
 """
 
 import argparse
-import os
 import sys
 import time
 from contextlib import contextmanager
@@ -124,7 +123,7 @@ def _learner(key):
 
 def _images(recipe):
     """{"train", "validation", "test": (images, labels)}, divided by the recipe; their source."""
-    full = data.load(recipe["data"], os.environ.get("CNNLAB_TIER") or "full")
+    full = data.load(recipe["data"], data.setting("CNNLAB_TIER") or "full")
     x, y = full.x_train, full.y_train
     # A built-in sample may be smaller than what is left out.
     first = min(recipe.get("skip", 0), len(x) // 2)

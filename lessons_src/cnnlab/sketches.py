@@ -64,10 +64,13 @@ def stride(image, kernel, step):
         parts.append(_frame(x, y, k * cell, inset, i))
         parts.append(_frame(right + c * large, down + r * large, large, 1.5, i))
     never = "" if seen == n else f" No window reaches the last {_many(n - seen)}: struck through."
+    lie = "overlap" if step < k else "lie edge to edge" if step == k else "leave gaps"
+    frames = f"1 frame of {k} by {k}"
+    if places > 1:
+        frames = f"{places**2} frames of {k} by {k}, which begin {step} pixels apart and {lie}"
     alt = (
-        f"An image of {n} by {n} pixels with {places**2} frames of {k} by {k}, which begin {step} "
-        f"pixels apart and overlap. Beside it a map of {places} by {places}, each number framed "
-        f"like its window: {_told(result)}.{never}"
+        f"An image of {n} by {n} pixels with {frames}. Beside it a map of {places} by "
+        f"{places}, each number framed like its window: {_told(result)}.{never}"
     )
     return _sketch(parts, n * cell + 6, alt)
 

@@ -47,7 +47,7 @@ def table(rows, columns, *, formats=None, strong=(), caption="", note=""):
 
     A whole number gets its thousands separated, any other number three digits; None is a dash; a
     tuple such as (28, 28) is a size, 28 × 28; a list or array holds several runs, and shows their
-    mean (lowest to highest). Texts stay as they are, and stand at the left.
+    mean (lowest to highest), or a dash if it is empty. Texts stay as they are, at the left.
 
     Args:
         rows: {name of the row: its values, or its only value}, or a list of whole rows.
@@ -62,13 +62,16 @@ def table(rows, columns, *, formats=None, strong=(), caption="", note=""):
         Shown: a notebook shows it when it is a cell's last value; `display` shows it elsewhere.
 
     Raises:
-        ValueError: for a row of another length, or a name in `formats` that is no column.
+        ValueError: without a row, for a row of another length, or a name in `formats` that is no
+            column.
     """
     if isinstance(rows, dict):
         rows = [
             [name, *(values if isinstance(values, list | tuple) else [values])]
             for name, values in rows.items()
         ]
+    if len(rows) == 0:
+        raise ValueError("A table needs at least one row, got none.")
     formats = formats or {}
     if isinstance(formats, str):
         formats = dict.fromkeys(columns[1:], formats)
@@ -143,10 +146,12 @@ def written(value, form=""):
     if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
     if isinstance(value, Real):
-        usual = "," if isinstance(value, Integral) else ",.0f" if abs(value) >= 1000 else ".3g"
+        usual = "," if isinstance(value, Integral) else ",.0f" if abs(value) >= 999.5 else ".3g"
         text = format(value, form or usual)
         return text.replace("-", "−" if text.strip("-0.%") else "")  # nothing has no sign
     runs = np.asarray(value)
+    if not runs.size:
+        return "–"
     if runs.size < 2:
         return written(runs.item(), form)
     mean, low, high = (written(v, form) for v in (runs.mean(), runs.min(), runs.max()))
@@ -162,12 +167,20 @@ def numbers(*matrices, signs=(), mark=()):
         *matrices: (title, matrix of shape (rows, columns)) pairs.
         signs: what stands between neighbours, such as ("*", "=").
         mark: for each matrix None, or (row, column, height, width) of cells to frame.
+
+    Raises:
+        ValueError: for what is no matrix, or an empty one.
     """
     signs = [*signs, *[""] * (len(matrices) - len(signs))]
     mark = [*mark, *[None] * (len(matrices) - len(mark))]
     parts, words = [], []
     for (title, values), sign, frame in zip(matrices, signs, mark, strict=True):
         values = np.asarray(values)
+        if values.ndim != 2 or not values.size:
+            raise ValueError(
+                f"{title!r} must be a matrix of shape (rows, columns), got shape {values.shape}. "
+                "A row of numbers becomes one in two pairs of brackets: [[1, 2, 3]]."
+            )
         texts = [[_short(value) for value in row] for row in values]
         framed = ""
         if frame is not None:

@@ -215,8 +215,11 @@ class Runs:
     def accuracy(self, x, y=None):
         """The share of right answers of each seed's network, shape (seeds,).
 
-        `x` and `y` are inputs and integer labels; or `x` alone is a function that gives them for a
-        seed, like a `lesson`.
+        `x` and `y` are inputs and integer labels, of shape (N,) or (N, 1); or `x` alone is a
+        function that gives them for a seed, like a `lesson`.
+
+        Raises:
+            ValueError: if there is not one label for each input.
         """
         exam, shares = _for_seed(x if y is None else (x, y)), []
         for seed in range(len(self._kept)):
@@ -356,6 +359,13 @@ def _for_seed(data):
 
 def _share(answer, x, y):
     """The share of right answers, counted in pieces that fit into memory."""
+    y = np.asarray(y)
+    y = y[:, 0] if y.shape == (len(x), 1) else y  # a column, as of `keras.datasets.cifar10`
+    if y.shape != (len(x),) or not len(x):
+        raise ValueError(
+            f"Accuracy needs one whole number as a label for each of the {len(x)} inputs, got "
+            f"labels of shape {y.shape}."
+        )
     pieces = [x[start : start + 1000] for start in range(0, len(x), 1000)]
     parts = [answer(tf.cast(piece, tf.float32)) for piece in pieces]
     return float(np.mean(np.concatenate(parts) == y))

@@ -82,7 +82,7 @@ def hollows(loss, paths, *, minima, window, labels=("w", "b"), alt=""):
         axis.contour(*grid, heights, np.unique(levels), colors=SOFT, linewidths=0.5)
         for i, path in enumerate(paths.values()):
             axis.plot(*path.T, **_line(i))
-            axis.plot(*path[0], "o", color=SERIES[i], ms=5, mfc="none")
+            axis.plot(*path[0], "o", color=SERIES[i % 5], ms=5, mfc="none")
         for i, place in enumerate(minima):
             axis.plot(*place, "*", ms=13, color=INK, mfc="none" if i else INK)
         axis.set(xlim=(left, right), ylim=(bottom, top), xlabel=labels[0], title=labels[1])

@@ -111,7 +111,12 @@ def windows(images, size, *, strides=1, padding="valid", dilation=1, fill=0):
 
 def as_numbers(values, name):
     """`values` as an array of real numbers, or a ValueError."""
-    array = np.asarray(values)
+    try:
+        array = np.asarray(values)
+    except ValueError:  # of lists that are not equally long
+        raise ValueError(
+            f"{name} must have one shape: arrays of several sizes do not fit into one array."
+        ) from None
     if array.dtype.kind not in "biuf":
         raise ValueError(f"{name} must hold real numbers of a NumPy type, got {array.dtype}.")
     return array

@@ -38,8 +38,11 @@ def write(app, error):
     root, site = Path(app.srcdir), app.config.html_baseurl
     course = home.course(app.config.course_home, ARCHIVE)
     archive(root, Path(app.outdir, home.ARCHIVE), course)
-    for path in Path(app.outdir, "_sources").rglob("*.ipynb"):
+    for path in list(Path(app.outdir, "_sources").rglob("*.ipynb")):
         source = root / path.relative_to(Path(app.outdir, "_sources"))
+        if not source.exists():  # renamed since an earlier build
+            path.unlink()
+            continue
         text = for_jupyter(source, root / "book", course=course, lone=True, site=site)
         path.write_text(text, "utf-8", newline="\n")
 

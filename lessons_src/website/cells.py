@@ -24,7 +24,9 @@ try {
     page.classList.add("asks");
     const give_up = (e) => e.target.tagName === "SCRIPT" && page.classList.remove("asks");
     addEventListener("error", give_up, true);
-    const known = Object.entries(JSON.parse(keep.getItem("cnnlab.predictions.1") ?? "{}"));
+    addEventListener("load", () => removeEventListener("error", give_up, true));
+    const known = Object.entries(JSON.parse(keep.getItem("cnnlab.predictions.1") ?? "{}"))
+      .filter(([name, p]) => /^[a-z0-9-]+$/.test(name) && /^[0-9a-f]{8}$/.test(p?.version));
     const open = known.map(([name, p]) => `#sealed-${name}[data-version="${p.version}"]`).join();
     if (open) document.write(`<style>:is(${open}) { display: block !important; }</style>`);
   }

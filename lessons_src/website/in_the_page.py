@@ -108,8 +108,11 @@ class Room:
     def tell(self, body):
         """Say what the names hold that a cell sets."""
         simple = [part for part in body if not isinstance(part, COMPOUND)]
-        found = [n for part in simple for n in ast.walk(part) if isinstance(n, ast.Name)]
-        told = dict.fromkeys(n.id for n in found if isinstance(n.ctx, ast.Store))
+        found = [n for part in simple for n in ast.walk(part)]
+        inner = [n.target for n in found if isinstance(n, ast.comprehension)]
+        inner = {n for target in inner for n in ast.walk(target)}  # names that end with their line
+        names = [n for n in found if isinstance(n, ast.Name) and n not in inner]
+        told = dict.fromkeys(n.id for n in names if isinstance(n.ctx, ast.Store))
         for name in told:
             if name in self.names and not name.startswith("_"):
                 self.output.write(f"{name} = {brief(self.names[name], len(name) + 3)}\n")

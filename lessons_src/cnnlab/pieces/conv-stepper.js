@@ -5,7 +5,7 @@
   const SIGNS = { diagonal: (i, j, n) => (i === j ? 1 : -1), column: (i, j, n) => (j === Math.floor(n / 2) ? 1 : -1),
     average: (i, j, n) => 1, "left edge": (i, j, n) => Math.sign(j - (n - 1) / 2) };
 
-  const LARGEST = [12, 12, 3]; // an image
+  const LARGEST = [12, 12, 3], LARGEST_KERNEL = [7, 7, 3]; // an image and a kernel
 
   // Cut an array, or fill it up by chance.
   function fit(old, shape) {
@@ -31,6 +31,7 @@
       this.image = image ? cnn.fromRows(image) : cnn.fromRows(IMAGE.map((row) => [...row].map((p) => [+p])));
       this.scene = fit(this.image, LARGEST); // the image is cut out of it: what leaves can come back
       this.kernel = kernel ? cnn.fromRows(kernel) : this.#pattern("diagonal", 3, 3, this.image.shape[2]);
+      this.typed = fit(this.kernel, LARGEST_KERNEL); // the kernel is cut out of it
       const [height, width] = this.image.shape, [rows, columns, channels] = this.kernel.shape;
       this.number("height", "image rows", height, { min: 1, max: 12 });
       this.number("width", "image columns", width, { min: 1, max: 12 });
@@ -70,7 +71,8 @@
       const { height, width, channels, rows, columns, pattern } = this.state;
       this.image = fit(this.scene, [height, width, channels]);
       if (["rows", "columns", "pattern", "channels"].includes(name)) {
-        this.kernel = pattern === "own" ? fit(this.kernel, [rows, columns, channels]) : this.#pattern(pattern, rows, columns, channels);
+        if (pattern !== "own") this.typed = fit(this.#pattern(pattern, rows, columns, channels), LARGEST_KERNEL);
+        this.kernel = fit(this.typed, [rows, columns, channels]);
       }
       this.#layOut();
     }
@@ -93,8 +95,7 @@
         return this.#inside(y, x) ? `row ${y + 1}, column ${x + 1}` : "padding";
       });
       this.kernelGrids = grids("kernel", this.kernelBox, (r, c, k, v) => {
-        const [, columns, C] = this.kernel.shape;
-        this.kernel.data[(r * columns + c) * C + k] = v;
+        for (const { shape: [, columns, C], data } of [this.kernel, this.typed]) data[(r * columns + c) * C + k] = v;
         this.set("pattern", "own");
         this.update();
       });

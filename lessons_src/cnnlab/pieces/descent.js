@@ -217,7 +217,7 @@
     // One step for each picture that the screen shows.
     #frame() {
       if (!this.goal) return;
-      this.steps = this.#walked() + 1;
+      this.steps = Math.min(this.#walked() + 1, this.goal);
       const gone = loss(this.points, this.path.at(-1)) >= FAR * (1 + loss(this.points, this.start));
       if (this.steps >= this.goal || gone) this.goal = null;
       this.update();

@@ -105,12 +105,19 @@
     // In a notebook, the weights may come with a later script than this element.
     #networkCame = () => this.network ?? this.update();
 
+    #missing = ({ detail }) => {
+      if (this.network || !detail.startsWith("lenet5")) return;
+      this.say("The network could not be loaded. Check your connection, then draw or press “erase”: that asks for it again.", true);
+    };
+
     enter() {
+      document.addEventListener("cnn-missing", this.#missing);
       document.addEventListener("cnn-network", this.#networkCame);
       if (this.away) this.update(); // and do what was left undone
     }
 
     leave() {
+      document.removeEventListener("cnn-missing", this.#missing);
       document.removeEventListener("cnn-network", this.#networkCame);
       this.away = true;
       this.lift(); // nobody tells

@@ -31,6 +31,12 @@ def conv_stepper(
         of, kernel = "the layer's ", np.asarray(layer.kernel)[..., 0]
         bias = np.asarray(layer.bias)[0] if layer.use_bias else 0.0
         told = settings(layer)
+        if told["groups"] != 1 or told["activation"] != "linear":
+            raise ValueError(
+                "The piece shows a layer with one group and no activation; this one has "
+                f"{told['groups']} and {told['activation']!r}. Give its kernel instead: "
+                "kernel=np.asarray(layer.kernel)[..., 0]."
+            )
         strides, padding, dilation = told["strides"], told["padding"], told["dilation_rate"]
     given = {
         "strides": square(strides, f"{of}strides", 4),

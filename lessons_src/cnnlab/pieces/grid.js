@@ -151,9 +151,10 @@
     }
   }
 
-  // What is typed into a cell: a number, or NaN.
+  // What is typed into a cell: a number, or NaN. A comma is a point, and in 1,000 it stands between thousands.
   function read(text) {
-    return text.trim() ? Number(text.trim().replaceAll("−", "-").replace(",", ".")) : NaN;
+    const typed = text.trim().replaceAll("−", "-"), thousands = /^[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?$/.test(typed);
+    return typed ? Number(thousands ? typed.replaceAll(",", "") : typed.replace(",", ".")) : NaN;
   }
   Grid.style = STYLE;
   Object.assign(cnn, { Grid });

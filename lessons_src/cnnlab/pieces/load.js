@@ -24,6 +24,11 @@
     const script = document.createElement("script");
     script.src = `${here}${name}.js`;
     script.async = false; // in this order
+    script.onerror = () => { // without a network: it may be asked for again
+      loaded.delete(name);
+      script.remove();
+      document.dispatchEvent(new CustomEvent("cnn-missing", { detail: name }));
+    };
     document.head.append(script);
   };
   (globalThis.cnn ??= {}).load = load;

@@ -155,12 +155,13 @@ def _letters(steps):
 def _end(network, layers, moves):
     """The activation that the network ends with; ValueError unless it is small enough and gives a
     number for each class."""
-    taken = {layer.name: layer.trainable + layer.frozen for layer in network.layers}
-    total, most = sum(taken.values()), max(taken, key=taken.get)
+    sent = [sum(array.size for array in layer.weights) for layer in network.layers]
+    total, most = sum(sent), network.layers[int(np.argmax(sent))].name
     if total > _MOST_PARAMETERS:
         raise ValueError(
-            f"The model has {total:,} parameters, {taken[most]:,} of them in layer {most!r}. A "
-            f"notebook's output can carry up to {_MOST_PARAMETERS:,}."
+            f"The model has {total:,} parameters, {max(sent):,} of them in layer {most!r} (a layer "
+            f"that is used twice counts twice). A notebook's output can carry up to "
+            f"{_MOST_PARAMETERS:,}."
         )
     last = network.layers[-1]
     if network.outputs != (len(layers) - 1,):

@@ -43,7 +43,7 @@
       this.pen = make("div", { class: "pen" });
       this.pad.addEventListener("pointerdown", (event) => this.#press(event));
       this.pad.addEventListener("pointermove", (event) => this.#drag(event));
-      for (const end of ["pointerup", "pointercancel"]) this.pad.addEventListener(end, () => this.#release());
+      for (const end of ["pointerup", "pointercancel"]) this.pad.addEventListener(end, (event) => this.#release(event));
       this.pad.addEventListener("keydown", (event) => this.#key(event));
       this.pad.addEventListener("blur", () => this.pen.classList.toggle("down", (this.down = false)));
       return make("div", { class: "surface" }, this.pad, this.pen);
@@ -118,8 +118,8 @@
       this.#soon();
     }
 
-    #release() {
-      if (!this.pressed) return;
+    #release(event) {
+      if (!this.pressed || !event.isPrimary) return;
       this.pressed = false;
       this.stroke = null;
       this.update();
@@ -230,8 +230,8 @@
       }
       this.rows.forEach(({ row, bar, number }, k) => {
         row.classList.toggle("best", k === winner);
-        bar.style.width = `${100 * data[k]}%`;
-        number.textContent = percent(data[k], digits);
+        bar.style.width = `${100 * (data[k] || 0)}%`;
+        number.textContent = Number.isNaN(data[k]) ? "–" : percent(data[k], digits);
       });
     }
   }

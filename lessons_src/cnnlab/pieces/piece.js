@@ -285,6 +285,7 @@ globalThis.cnn ??= {};
   // A number as the pieces print it: at most `digits` decimals, a true minus sign, no "-0". What would come out as
   // 0 keeps one digit if it is larger than `noise`; a number with more than seven digits is rounded to three.
   function short(value, digits = 2, noise = Infinity) {
+    if (Number.isNaN(value)) return "no number";
     let number = Number(value.toFixed(digits)) || 0;
     if (number === 0 && Math.abs(value) > noise) number = Number(value.toPrecision(1));
     if (Math.abs(number) >= 1e7) number = Number(number.toPrecision(3)).toExponential().replace("+", "");
@@ -331,8 +332,9 @@ globalThis.cnn ??= {};
   // A line of text as HTML, with `code`, *emphasis* and **strong emphasis**.
   function inline(text) {
     const safe = String(text).replace(/[&<>]/g, (sign) => `&#${sign.charCodeAt(0)};`);
-    return safe.replace(/`(.+?)`/g, "<code>$1</code>").replace(/\*\*(.+?)\*\*/g, "<strong>$1</strong>")
-      .replace(/\*(.+?)\*/g, "<em>$1</em>");
+    const codes = [...safe.matchAll(/`(.+?)`/g)]; // what is code has no emphasis
+    return safe.replace(/`(.+?)`/g, "``").replace(/\*\*(.+?)\*\*/g, "<strong>$1</strong>")
+      .replace(/\*(.+?)\*/g, "<em>$1</em>").replace(/``/g, () => `<code>${codes.shift()[1]}</code>`);
   }
 
   // Make the element <cnn-NAME>. A notebook runs this again with every output: the first one stays.

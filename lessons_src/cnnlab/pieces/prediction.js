@@ -193,6 +193,7 @@ cnn.define("prediction", class extends cnn.Follower {
     const answer = [...document.querySelectorAll("cnn-answer")].find((e) => JSON.parse(e.dataset.given).name === this.given.name);
     this.form.replaceChildren();
     const said = entry.shown ? "You asked to be shown." : `You said: ${entry.words} (${entry.sure} % sure).`;
-    this.say(`${said} ${answer ? "The answer stands below." : "Run the cells below: the last one has the answer."}`);
+    const lost = cnn.predictions.lost(this.given.name) ? " This browser could not keep it: it is gone when you leave the page." : "";
+    this.say(`${said} ${answer ? "The answer stands below." : "Run the cells below: the last one has the answer."}${lost}`);
   }
 });

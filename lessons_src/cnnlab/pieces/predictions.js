@@ -4,22 +4,26 @@ globalThis.cnn ??= {};
 {
   const KEY = "cnnlab.predictions.1", THROUGH = "cnnlab.read-through";
   const SURE = [30, 50, 70, 90, 99]; // per cent; the first for who guesses among three or four
-  let memory = {}; // where a browser keeps nothing, as in some notebooks: for as long as the page is open
+  let memory, straight; // what this browser would not keep: for as long as the page is open
 
   // {name: {version, page, question, kind, said, within, sure, words, truth, right, hit, shown, at}}
-  function all() {
+  const all = () => memory ?? stored();
+
+  function stored() {
     try {
-      return JSON.parse(localStorage.getItem(KEY)) ?? memory;
+      return JSON.parse(localStorage.getItem(KEY)) ?? {};
     } catch {
-      return memory;
+      return {};
     }
   }
 
   function keep(entries) {
-    memory = entries;
     try {
       localStorage.setItem(KEY, JSON.stringify(entries));
-    } catch { /* it is full or forbidden */ }
+      memory = undefined;
+    } catch { // it is full or forbidden
+      memory = entries;
+    }
     document.dispatchEvent(new Event("cnn-predicted"));
   }
 
@@ -28,6 +32,9 @@ globalThis.cnn ??= {};
     const entry = all()[name];
     return entry?.version === version ? entry : undefined;
   }
+
+  // Is a prediction gone when the reader leaves the page?
+  const lost = (name) => memory?.[name] !== undefined && stored()[name]?.at !== memory[name].at;
 
   function put(name, entry) {
     keep({ ...all(), [name]: { ...entry, page: location.pathname.split("/").at(-1), at: new Date().toISOString() } });
@@ -71,7 +78,12 @@ globalThis.cnn ??= {};
 
   // A link into a sealed part opens it.
   function follow() {
-    const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    let target;
+    try {
+      target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    } catch { // "#100%" is the address of nothing
+      return;
+    }
     const sealed = () => target?.closest?.(".sealed:not(.open)");
     if (!sealed()) return;
     while (sealed()) open(sealed().id.replace("sealed-", ""));
@@ -80,7 +92,7 @@ globalThis.cnn ??= {};
 
   const through = () => {
     try {
-      return localStorage.getItem(THROUGH) === "yes";
+      return straight ?? localStorage.getItem(THROUGH) === "yes";
     } catch {
       return false;
     }
@@ -90,7 +102,10 @@ globalThis.cnn ??= {};
   function readThrough(yes) {
     try {
       yes ? localStorage.setItem(THROUGH, "yes") : localStorage.removeItem(THROUGH);
-    } catch { /* then for this page only */ }
+      straight = undefined;
+    } catch { // then for this page only
+      straight = yes;
+    }
     document.documentElement.classList.toggle("asks", !yes);
     document.dispatchEvent(new Event("cnn-predicted"));
   }
@@ -123,5 +138,5 @@ globalThis.cnn ??= {};
       document.removeEventListener("cnn-predicted", this.#listen);
     }
   };
-  cnn.predictions ??= { SURE, all, keep, get, put, judge, settle, open, through, readThrough };
+  cnn.predictions ??= { SURE, all, keep, get, put, lost, judge, settle, open, through, readThrough };
 }

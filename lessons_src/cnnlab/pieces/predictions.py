@@ -13,6 +13,8 @@ from html import escape
 
 __all__ = ["answer", "ask", "calibration"]
 
+CODE = r"`(.+?)`"
+
 _asked = {}  # name → Question; a kernel's own
 
 
@@ -174,17 +176,18 @@ def _plain(value):
     """A number as it is written, with commas; a text as it is."""
     if isinstance(value, str):
         return value
-    whole = float(value).is_integer() and abs(value) < 1e15
-    number = f"{int(value):,}" if whole else f"{float(value):,.4g}"
+    whole = float(value).is_integer() or abs(value) >= 1000
+    number = f"{value:,.0f}" if whole and abs(value) < 1e15 else f"{float(value):,.4g}"
     return number.replace("-", "−")
 
 
 def _inline(text):
     """A line of text as HTML, with `code`, *emphasis* and **strong emphasis**."""
-    html = escape(str(text), quote=False)
-    for pattern, tag in ((r"`(.+?)`", "code"), (r"\*\*(.+?)\*\*", "strong"), (r"\*(.+?)\*", "em")):
+    codes = iter(re.findall(CODE, html := escape(str(text), quote=False)))
+    html = re.sub(CODE, "``", html)  # what is code has no emphasis
+    for pattern, tag in ((r"\*\*(.+?)\*\*", "strong"), (r"\*(.+?)\*", "em")):
         html = re.sub(pattern, rf"<{tag}>\1</{tag}>", html)
-    return html
+    return re.sub("``", lambda _: f"<code>{next(codes)}</code>", html)
 
 
 def _show(name, start, fallback, words):

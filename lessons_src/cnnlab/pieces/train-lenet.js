@@ -205,13 +205,14 @@
       const most = Math.max(1e-12, ...(sizes ?? []));
       this.bars.forEach(({ bar, number }, i) => {
         bar.style.width = sizes && Number.isFinite(most) ? `${(100 * sizes[i]) / most}%` : "0";
-        number.textContent = sizes ? cnn.short(sizes[i], 3, 0) : "–";
+        number.textContent = Number.isFinite(sizes?.[i]) ? cnn.short(sizes[i], 3, 0) : "–";
       });
     }
 
     #showMistakes() {
       const { piece, told: now } = this, { box, caption } = this.mistakes;
-      const wrong = now?.answers ? now.answers.map((answer, i) => [answer, i])
+      const none = now?.answers?.includes(-1); // its weights are no numbers any more
+      const wrong = now?.answers && !none ? now.answers.map((answer, i) => [answer, i])
         .filter(([answer, i]) => answer !== piece.digits.labels[2000 + i]) : [];
       const shown = wrong.slice(0, MOST_MISTAKES);
       const spans = this.#canvases(box, shown.length, () => cnn.make("span", { class: "mistake" },
@@ -224,9 +225,9 @@
       });
       const told = shown.map(([answer, i]) => `a ${piece.digits.labels[2000 + i]} as ${answer}`).join(", ");
       caption.textContent = !now ? "The digits that it gets wrong will stand here, each with its answer."
-        : `${count(wrong.length)} of 1,000 validation digits are read wrongly${wrong.length > shown.length
+        : none ? "It gives no answers any more." : `${count(wrong.length)} of 1,000 validation digits are read wrongly${wrong.length > shown.length
           ? `. The first ${shown.length}` : ""}${wrong.length ? ", each with the network's answer" : ""}:`;
-      box.setAttribute("aria-label", wrong.length ? `read wrongly: ${told}` : "none is read wrongly");
+      box.setAttribute("aria-label", none ? caption.textContent : wrong.length ? `read wrongly: ${told}` : "none is read wrongly");
       box.hidden = !shown.length;
     }
 
@@ -349,16 +350,26 @@
     // ---- The digits: they come when they are needed ----
     enter() {
       document.addEventListener("cnn-digits", this.#digitsCame);
+      document.addEventListener("cnn-missing", this.#missing);
       if (this.training) this.#drive();
     }
 
     leave() {
       document.removeEventListener("cnn-digits", this.#digitsCame);
+      document.removeEventListener("cnn-missing", this.#missing);
       this.lift();
       for (const run of this.runs) if (run.busy) run.go(0);
     }
 
     #digitsCame = () => this.#whenReady();
+
+    #missing = ({ detail }) => {
+      if (detail !== "digits" || !this.asked) return;
+      this.asked = null;
+      this.training = false;
+      this.problem = "The digits could not be loaded. Check your connection, then press “train” again.";
+      this.update();
+    };
 
     // Do what was asked for as soon as the digits are there.
     async #whenReady(then = this.asked) {
@@ -525,7 +536,7 @@
       const [first, second] = runs.map((run) => run.words());
       const best = says.map((shares) => shares.indexOf(Math.max(...shares)));
       const drawn = this.drawing.data.some((ink) => ink > 0);
-      const answers = !drawn ? "" : runs.length > 1 ? ` Of the drawing the first says ${best[0]}, the second ${best[1]}.`
+      const answers = !drawn || best.includes(-1) ? "" : runs.length > 1 ? ` Of the drawing the first says ${best[0]}, the second ${best[1]}.`
         : ` Of the drawing it says ${best[0]}, with ${percent(says[0][best[0]], 0)}.`;
       const start = runs.every(({ history }) => !history.length) ? " Press “train”." : "";
       this.say((this.penSays ?? "") + (second ? `First run: ${first} Second run: ${second}` : first) + start + answers);

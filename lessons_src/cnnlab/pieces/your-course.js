@@ -7,7 +7,9 @@
   const again = ({ name }, round) => `again-${round}-${name}`;
   const isQuiz = ({ name }) => name.startsWith("quiz-");
 
+  let memory; // what this browser would not keep: for as long as the page is open
   function read() {
+    if (memory) return memory;
     try {
       return JSON.parse(localStorage.getItem(READ)) ?? {};
     } catch {
@@ -18,7 +20,10 @@
   function keep(pages) {
     try {
       localStorage.setItem(READ, JSON.stringify(pages));
-    } catch { /* it is full or forbidden */ }
+      memory = undefined;
+    } catch { // it is full or forbidden
+      memory = pages;
+    }
   }
 
   // What the reader said to a question: in its chapter, and each time that it came again.

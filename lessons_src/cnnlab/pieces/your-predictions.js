@@ -108,15 +108,21 @@ cnn.define("your-predictions", class extends cnn.Follower {
     try {
       found = JSON.parse(text);
     } catch { /* said below */ }
-    const fits = (entry) => entry && typeof entry.version === "string" && typeof entry.at === "string"
-      && (entry.shown === true || (cnn.predictions.SURE.includes(entry.sure) && typeof entry.words === "string"));
+    const fits = (name, entry) => /^[a-z0-9-]+$/.test(name) && /^[0-9a-f]{8}$/.test(entry?.version) && typeof entry.at === "string"
+      && ["options", "number", "order"].includes(entry.kind) && (entry.shown === true || (cnn.predictions.SURE.includes(entry.sure)
+      && typeof entry.words === "string" && (entry.kind === "order" ? Array.isArray(entry.said) : typeof entry.said === "number")));
     const given = found?.course === "cnnlab" && found.format === 1 ? Object.entries(found.predictions ?? {}) : undefined;
-    if (!given || !given.every(([, entry]) => fits(entry))) {
+    if (!given || !given.every(([name, entry]) => fits(name, entry))) {
       this.say("This file holds no predictions of this course. Choose one that “save as a file” has written.", true);
       return;
     }
-    const mine = cnn.predictions.all(); // the older one of two is the honest one
-    const fresh = given.filter(([name, entry]) => !mine[name] || entry.at < mine[name].at);
+    const asked = (cnn.questions ?? []).flatMap(({ questions }) => questions), versions = new Map(asked.map((q) => [q.name, q.version]));
+    const old = (name, { version }) => Number(versions.get(name.replace(/^again-\d+-/, "")) !== version); // not as it is asked now
+    const mine = cnn.predictions.all(); // of two of one kind, the older one is the honest one
+    const fresh = given.filter(([name, entry]) => {
+      const gain = mine[name] && old(name, mine[name]) - old(name, entry);
+      return !mine[name] || gain > 0 || (gain === 0 && entry.at < mine[name].at);
+    });
     cnn.predictions.keep({ ...mine, ...Object.fromEntries(fresh) });
     this.say(`${given.length} predictions read, ${fresh.length} of them new here.`);
   }
