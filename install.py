@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -56,7 +57,10 @@ def problem(python, system, machine, bits, folder, free):
             f"{room} on Windows. Move the folder, to C:\\cnn for example, and begin again there."
         )
     if free < DISK * 1e9:
-        return f"The course needs {DISK} GB of disk, and here only {free / 1e9:.1f} are free."
+        return (
+            f"The course needs {DISK} GB of disk, and here only {free / 1e9:.1f} are free or taken "
+            "by .venv already."
+        )
     return None
 
 
@@ -78,7 +82,10 @@ def this_computer(folder):
     venv = os.path.join(folder, ".venv")
     installed = os.path.exists(os.path.join(venv, "installed"))
     files = [os.path.join(place, name) for place, _, names in os.walk(venv) for name in names]
-    taken = sum(os.lstat(file).st_size for file in files)
+    taken = 0
+    for file in files:
+        with suppress(OSError):  # too deep for Windows, which is told elsewhere
+            taken += os.lstat(file).st_size
     return {
         "python": sys.version_info[:2],
         "system": system,

@@ -246,7 +246,7 @@ BAD_IMAGES = {
     "one": (np.zeros((4, 4)), None, r"got shape \(4,\).*list of them"),
     "deep": (np.zeros((1, 4, 4, 16)), None, r"got shape \(4, 4, 16\).*figures\.maps"),
     "empty": (np.zeros((1, 0, 4)), None, r"got shape \(0, 4\)"),
-    "colour": (np.zeros((4, 4, 3)), None, r"One image, of shape \(4, 4, 3\), is no list"),
+    "colour": (np.zeros((4, 4, 3)), None, r"shape \(4, 4, 3\) one image, or several narrow ones"),
     "titles": (np.zeros((3, 4, 4)), ["a"], "titles must be one for each of the 3 images, got 1"),
 }
 

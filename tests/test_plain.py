@@ -1,5 +1,6 @@
 """Chapters in Jupyter: names for citations, captions, live pieces, and links that arrive."""
 
+import contextlib
 import json
 import os
 import re
@@ -230,7 +231,7 @@ def test_copying_says_what_came_of_it(tmp_path, monkeypatch, capsys):
         raise OSError("No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(SystemExit, match=r"could not be copied: No space .*\. Make room, and"):
+    with pytest.raises(SystemExit, match=r"could not be copied: No space .*\. Make room, or"):
         lab.main([str(source), str(work)])
 
 
@@ -258,9 +259,13 @@ def test_jupyterlab_may_ask_before_it_ends(tmp_path):
         stderr=subprocess.PIPE,
         text=True,
     )
-    assert process.stdout.readline() == "ready\n", process.stderr.read()
-    for _ in range(2):
-        os.killpg(process.pid, signal.SIGINT)
-        time.sleep(1)
-    said, problem = process.communicate(timeout=60)
+    try:
+        assert process.stdout.readline() == "ready\n", process.stderr.read()
+        for _ in range(2):
+            os.killpg(process.pid, signal.SIGINT)
+            time.sleep(1)
+        said, problem = process.communicate(timeout=60)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
     assert (process.returncode, said, problem) == (0, "ended by itself\n", "")

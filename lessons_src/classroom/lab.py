@@ -86,7 +86,10 @@ def copy(source, target):
     try:
         tell(hand_out(source, target), target)
     except OSError as problem:
-        sys.exit(f"The lessons could not be copied: {problem}. Make room, and start again.")
+        sys.exit(
+            f"The lessons could not be copied: {problem}. Make room, or close what uses the file, "
+            "or choose a folder in which you may write; then start again."
+        )
 
 
 def tell(newer, target):

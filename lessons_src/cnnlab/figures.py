@@ -281,12 +281,16 @@ def images(pictures, titles=None, *, columns=10, source="", scale=0.9, alt=""):
     Raises:
         ValueError: for no image, another shape, values out of range, or another number of titles.
     """
+    pictures = pictures if hasattr(pictures, "ndim") else list(pictures)
     titles = [""] * len(pictures) if titles is None else [str(t) for t in titles]
     advice = (
         "images takes a list of them, [image] for one; figures.maps shows channels, one by one."
     )
     if getattr(pictures, "ndim", 0) == 3 and pictures.shape[-1] in (1, 3):
-        raise ValueError(f"One image, of shape {tuple(pictures.shape)}, is no list. {advice}")
+        raise ValueError(
+            f"Is an array of shape {tuple(pictures.shape)} one image, or several narrow ones? Give "
+            f"[image], or list(images). {advice}"
+        )
     pictures = _arrays("image", pictures, advice, titles=titles)
     for low, high in ((picture.min(), picture.max()) for picture in pictures):
         if not -0.5 <= low <= high <= 1.5:

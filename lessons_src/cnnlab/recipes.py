@@ -211,6 +211,8 @@ class Trainer:
             with np.load(path) as file:
                 saved = dict(file)
             record = json.loads(str(saved["record"]))
+        except (OSError, MemoryError):  # no fault of the file's
+            raise
         except Exception as problem:  # NumPy raises whatever the damage leads to
             raise ValueError(
                 f"{path} cannot be read ({type(problem).__name__}). Delete it, and the run starts "

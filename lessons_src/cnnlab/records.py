@@ -29,7 +29,8 @@ def records(key, folder=RESULTS):
     """All runs of one system, or by one recipe.
 
     Args:
-        key: "S1" to "S15", or a name in `cnnlab.models.VARIANTS` or `cnnlab.recipes.RECIPES`.
+        key: "S1" to "S15", or a name in `cnnlab.models.VARIANTS` or `cnnlab.recipes.RECIPES`
+            (also with -without-PART behind it).
         folder: where they were written; by default the `results/` of the course.
 
     Returns:
@@ -50,10 +51,12 @@ def records(key, folder=RESULTS):
     paths = Path(folder).glob(f"{glob.escape(key)}-seed*.json")
     runs = sorted(map(read, paths), key=lambda run: run["seed"])
     if not runs:
+        recipe, _, part = key.partition("-without-")
+        call = f'{recipe} --without "{part.replace("-", " ")}"' if part else recipe
         raise NoRecords(
             f"There is no record of {key} in {folder}. Is the name right? Copy the course's folder "
             f"results/ there, or train it for hours: `python -m cnnlab.reproduce {key}` (a recipe "
-            f"of chapter 12: `python -m cnnlab.recipes {key}`)."
+            f"of chapter 12: `python -m cnnlab.recipes {call}`)."
         )
     for run in runs[1:]:
         check_same(run, runs[0], "These runs do not belong into one table")

@@ -114,6 +114,8 @@ def as_numbers(values, name):
     try:
         array = np.asarray(values)
     except ValueError:  # of lists that are not equally long
+        if hasattr(values, "__array__"):  # else the object says itself what is wrong
+            raise
         raise ValueError(
             f"{name} must have one shape: arrays of several sizes do not fit into one array."
         ) from None

@@ -18,8 +18,8 @@ def conv_stepper(
     *, image=None, kernel=None, layer=None, strides=1, padding="valid", dilation=1, bias=0.0
 ):
     """An image (H, W) or (H, W, C) of up to 12 pixels and 3 channels; a kernel (kh, kw) or
-    (kh, kw, C) and a bias; or a built Keras Conv2D as `layer`: its first kernel and its
-    settings."""
+    (kh, kw, C) and a bias; or a built Keras Conv2D with one group and no activation as
+    `layer`: its first kernel and its settings."""
     of = ""
     if layer is not None:
         if kind(layer) != "Conv2D" or not layer.built:
@@ -34,8 +34,9 @@ def conv_stepper(
         if told["groups"] != 1 or told["activation"] != "linear":
             raise ValueError(
                 "The piece shows a layer with one group and no activation; this one has "
-                f"{told['groups']} and {told['activation']!r}. Give its kernel instead: "
-                "kernel=np.asarray(layer.kernel)[..., 0]."
+                f"{told['groups']} and {told['activation']!r}. Give its kernel instead, "
+                "kernel=np.asarray(layer.kernel)[..., 0], and its strides, padding, dilation and "
+                "bias."
             )
         strides, padding, dilation = told["strides"], told["padding"], told["dilation_rate"]
     given = {

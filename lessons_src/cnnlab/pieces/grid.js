@@ -151,9 +151,9 @@
     }
   }
 
-  // What is typed into a cell: a number, or NaN. A comma is a point, and in 1,000 it stands between thousands.
+  // What is typed into a cell: a number, or NaN. A comma is a point, but in 1,000, 1,234,567 and 1,234.5.
   function read(text) {
-    const typed = text.trim().replaceAll("−", "-"), thousands = /^[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?$/.test(typed);
+    const typed = text.trim().replaceAll("−", "-"), thousands = /^[+-]?[1-9]\d{0,2}(,000|(,\d{3}){2,}|(,\d{3})+\.\d*)$/.test(typed);
     return typed ? Number(thousands ? typed.replaceAll(",", "") : typed.replace(",", ".")) : NaN;
   }
   Grid.style = STYLE;

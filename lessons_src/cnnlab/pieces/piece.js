@@ -334,7 +334,7 @@ globalThis.cnn ??= {};
     const safe = String(text).replace(/[&<>]/g, (sign) => `&#${sign.charCodeAt(0)};`);
     const codes = [...safe.matchAll(/`(.+?)`/g)]; // what is code has no emphasis
     return safe.replace(/`(.+?)`/g, "``").replace(/\*\*(.+?)\*\*/g, "<strong>$1</strong>")
-      .replace(/\*(.+?)\*/g, "<em>$1</em>").replace(/``/g, () => `<code>${codes.shift()[1]}</code>`);
+      .replace(/\*(.+?)\*/g, "<em>$1</em>").replace(/``/g, () => `<code>${codes.shift()?.[1] ?? ""}</code>`);
   }
 
   // Make the element <cnn-NAME>. A notebook runs this again with every output: the first one stays.

@@ -177,7 +177,7 @@ def _plain(value):
     if isinstance(value, str):
         return value
     whole = float(value).is_integer() or abs(value) >= 1000
-    number = f"{value:,.0f}" if whole and abs(value) < 1e15 else f"{float(value):,.4g}"
+    number = f"{value + 0:,.0f}" if whole and abs(value) < 1e15 else f"{float(value):,.4g}"
     return number.replace("-", "−")
 
 
@@ -187,7 +187,7 @@ def _inline(text):
     html = re.sub(CODE, "``", html)  # what is code has no emphasis
     for pattern, tag in ((r"\*\*(.+?)\*\*", "strong"), (r"\*(.+?)\*", "em")):
         html = re.sub(pattern, rf"<{tag}>\1</{tag}>", html)
-    return re.sub("``", lambda _: f"<code>{next(codes)}</code>", html)
+    return re.sub("``", lambda _: f"<code>{next(codes, '')}</code>", html)
 
 
 def _show(name, start, fallback, words):
