@@ -87,8 +87,9 @@ def test_what_is_in_the_environment_counts_as_free(tmp_path, monkeypatch):
 def test_an_installation_that_is_stopped_says_so(tmp_path):
     shutil.copy(ROOT / "install.py", tmp_path)
     pretend = (
-        "import runpy, signal, subprocess; "
-        "subprocess.call = lambda step: signal.raise_signal(signal.SIGINT); "
+        "import runpy, subprocess\n"
+        "def interrupted(step): raise KeyboardInterrupt\n"
+        "subprocess.call = interrupted\n"
         "runpy.run_path('install.py', run_name='__main__')"
     )
     (tmp_path / ".venv").mkdir()
