@@ -3,11 +3,12 @@
 import json
 import re
 from html import unescape
+from pathlib import Path
 
 import numpy as np
 import pytest
 from cnnlab import pieces
-from cnnlab.pieces import answer, ask, calibration
+from cnnlab.pieces import answer, ask, calibration, predictions
 from scipy.stats import binomtest
 from website.cells import HEAD
 
@@ -75,6 +76,25 @@ def test_words_are_safe_and_may_be_code(shown):
     ask("safe", "Is `a < b` *true* & <b>sure</b>?", ["yes", "no"])
     html = shown[0]["text/html"].split("<script>")[0]
     assert "<code>a &lt; b</code>" in html and "<em>true</em>" in html and "<b>" not in html
+
+
+# In Python, for pages without scripts, and in the pieces: what is code has no emphasis.
+INLINE = {
+    "`a * b` or `c * d`": "<code>a * b</code> or <code>c * d</code>",
+    "**`x`** is *it*": "<strong><code>x</code></strong> is <em>it</em>",
+    "1 * 2": "1 * 2",
+}
+
+
+def test_stars_in_code_are_stars(page):
+    page.add_script_tag(path=Path(predictions.__file__).with_name("piece.js"))
+    for text, html in INLINE.items():
+        assert predictions._inline(text) == html == page.evaluate("text => cnn.inline(text)", text)
+
+
+def test_an_answer_is_written_as_a_reader_would():
+    numbers = {12345.6: "12,346", 9999.6: "10,000", 0.12345: "0.1235", -0.0: "0", -3: "−3"}
+    assert {number: predictions._plain(number) for number in numbers} == numbers
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,11 @@ def test_no_record_is_said_in_one_line(folder, key):
         assert f"of {key} in {place}" in str(said.value) and "\n" not in str(said.value)
 
 
+def test_the_command_for_a_recipe_without_a_part_is_one_that_works(folder):
+    with pytest.raises(NoRecords, match='recipes mnist-quick --without "batch norm"`'):
+        records.records("mnist-quick-without-batch-norm", folder)
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [

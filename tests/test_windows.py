@@ -268,6 +268,17 @@ def test_what_holds_no_real_numbers_is_named(name, values):
         NUMBERS[name](values)
 
 
+class Symbolic:
+    def __array__(self, dtype=None, copy=None):
+        raise ValueError("this has no values yet")
+
+
+def test_what_says_itself_why_it_is_no_array_is_heard():
+    """As Keras's symbolic tensors do."""
+    with pytest.raises(ValueError, match=r"^this has no values yet"):
+        windows(Symbolic(), 2)
+
+
 class Picture(np.ndarray):
     pass
 
